@@ -1,0 +1,81 @@
+// What goes into the gate and what comes out: the words that every protocol shares.
+
+import type { Protocol } from '../lib/protocol.ts';
+import type { Secret } from '../lib/secret.ts';
+import type { User } from '../lib/user.ts';
+import type { PasswordRecord } from '../passwords/record.ts';
+
+/** One try to log in. */
+export interface Attempt {
+  readonly protocol: Protocol;
+  /** The name as the client typed it. Untrusted. */
+  readonly login: string;
+  readonly secret: Secret;
+  readonly client: {
+    /** Canonical IP address. */
+    readonly address: string;
+    /** What the client calls itself, if it said so before its login. Untrusted. */
+    readonly software: string | null;
+  };
+  /** When the attempt was read, on the monotonic clock: refusals are answered a constant time after it. */
+  readonly arrivedAt: number;
+}
+
+export const REFUSED_REASONS = [
+  'bad_credentials',
+  'empty_password',
+  'not_an_app_password',
+  'revoked',
+  'expired',
+  'wrong_protocol',
+  'wrong_network',
+  'user_disabled',
+  'no_route',
+] as const;
+export type RefusedReason = (typeof REFUSED_REASONS)[number];
+
+export const THROTTLED_REASONS = [
+  'network_blocked',
+  'network_and_user_blocked',
+  'too_many_attempts',
+  'verification_budget',
+] as const;
+export type ThrottledReason = (typeof THROTTLED_REASONS)[number];
+
+export const UNAVAILABLE_REASONS = [
+  'store',
+  'hash_queue',
+  'upstream_unreachable',
+  'upstream_refused_postern',
+  'upstream_protocol',
+  'upstream_unauthenticate',
+  'session_ended',
+] as const;
+export type UnavailableReason = (typeof UNAVAILABLE_REASONS)[number];
+
+/** `none` is the reason of an admitted login. */
+export const REASONS = ['none', ...REFUSED_REASONS, ...THROTTLED_REASONS, ...UNAVAILABLE_REASONS] as const;
+export type Reason = (typeof REASONS)[number];
+
+export interface Admitted {
+  readonly kind: 'admitted';
+  readonly user: User;
+  readonly record: PasswordRecord;
+  /** The name of the upstream that the user's route leads to. */
+  readonly upstream: string;
+}
+export interface Refused {
+  readonly kind: 'refused';
+  readonly reason: RefusedReason;
+}
+export interface Throttled {
+  readonly kind: 'throttled';
+  readonly reason: ThrottledReason;
+  /** Milliseconds. */
+  readonly retryAfter: number;
+}
+export interface Unavailable {
+  readonly kind: 'unavailable';
+  readonly reason: UnavailableReason;
+}
+export type Verdict = Admitted | Refused | Throttled | Unavailable;

@@ -1,0 +1,71 @@
+// IP addresses and networks: a canonical text for each, so that one client is one key in every limit.
+
+import { BlockList, isIP, SocketAddress } from 'node:net';
+
+/** An address in canonical text, IPv4-mapped IPv6 as IPv4, without a zone; undefined if it is not an address. */
+export function canonicalAddress(text: string): string | undefined {
+  const bare = text.includes('%') ? text.slice(0, text.indexOf('%')) : text;
+  const family = isIP(bare);
+  if (family === 0) return undefined;
+  if (family === 4) return bare;
+  const canonical = new SocketAddress({ address: bare, family: 'ipv6' }).address;
+  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(canonical);
+  return mapped ? mapped[1] : canonical;
+}
+
+/**
+ * The network that limits count an address under: the address itself for IPv4, its /64 for IPv6 (one subscriber line),
+ * as text: `192.0.2.7/32`, `2001:db8:1:2::/64`.
+ */
+export function networkOf(address: string): string {
+  if (isIP(address) !== 6) return `${address}/32`;
+  const groups = expandIPv6(address).slice(0, 4);
+  const prefix = new SocketAddress({ address: `${groups.join(':')}::`, family: 'ipv6' }).address;
+  return `${prefix}/64`;
+}
+
+function expandIPv6(address: string): string[] {
+  const [head = '', tail] = address.split('::');
+  const left = head === '' ? [] : head.split(':');
+  if (tail === undefined) return left;
+  const right = tail === '' ? [] : tail.split(':');
+  const zeros = new Array<string>(Math.max(0, 8 - left.length - right.length)).fill('0');
+  return [...left, ...zeros, ...right];
+}
+
+/** `192.0.2.0/24` or a bare address, as canonical text; undefined if it is neither. Host bits are not checked. */
+export function parseNetwork(text: string): string | undefined {
+  const [base = '', prefix, extra] = text.split('/');
+  if (extra !== undefined) return undefined;
+  const family = isIP(base);
+  if (family === 0) return undefined;
+  const most = family === 4 ? 32 : 128;
+  if (prefix === undefined)
+    return `${canonicalAddress(base)}/${canonicalAddress(base)?.includes(':') ? 128 : 32}`;
+  if (!/^\d{1,3}$/.test(prefix) || Number(prefix) > most) return undefined;
+  const canonical = canonicalAddress(base);
+  if (family === 6 && canonical && !canonical.includes(':')) {
+    return Number(prefix) >= 96 ? `${canonical}/${Number(prefix) - 96}` : undefined;
+  }
+  return `${canonical}/${Number(prefix)}`;
+}
+
+/** A set of networks that answers whether an address is in one of them. */
+export class NetworkSet {
+  readonly #list = new BlockList();
+  readonly isEmpty: boolean;
+
+  /** `networks` as `parseNetwork` gives them. */
+  constructor(networks: readonly string[]) {
+    this.isEmpty = networks.length === 0;
+    for (const network of networks) {
+      const [base = '', prefix = ''] = network.split('/');
+      this.#list.addSubnet(base, Number(prefix), isIP(base) === 6 ? 'ipv6' : 'ipv4');
+    }
+  }
+
+  has(address: string): boolean {
+    const family = isIP(address);
+    return family !== 0 && this.#list.check(address, family === 6 ? 'ipv6' : 'ipv4');
+  }
+}

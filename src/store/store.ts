@@ -1,0 +1,74 @@
+// What must last, as the rest of Postern sees it. Implementations keep records in SQL.
+
+import type { User } from '../lib/user.ts';
+import type { PasswordRecord, Use } from '../passwords/record.ts';
+
+/** The store cannot answer now: locked for too long, full, gone. Never means "there is no such record". */
+export class StoreUnavailableError extends Error {
+  override readonly name = 'StoreUnavailableError';
+}
+
+/** One candidate key of a look-up: the selector that the secret has under that selector key. */
+export interface Selector {
+  readonly keyId: string;
+  readonly selector: number;
+}
+
+/** What the gate reads for one attempt, in one look-up. An unknown user gives the same shape, empty. */
+export interface Selection {
+  /** Records, tombstones included, that have one of the selectors. At most one for each key. */
+  readonly records: readonly PasswordRecord[];
+  readonly userDisabled: boolean;
+}
+
+export type NewRecord = Omit<PasswordRecord, 'revokedAt' | 'lastUsed' | 'lastRefused'>;
+
+export type CreateOutcome =
+  | 'created'
+  /** The user has `maxPerUser` records that are not revoked. */
+  | 'limit'
+  /** The user made too many of late. */
+  | 'too-fast'
+  /** The user has a record or tombstone with that selector: draw another secret. */
+  | 'collision';
+
+export interface CreateLimits {
+  readonly maxPerUser: number;
+  /** At most this many creations … */
+  readonly maxRecent: number;
+  /** … since this time (milliseconds since the epoch). */
+  readonly recentSince: number;
+}
+
+/** What decides whether a live session may go on. */
+export interface Standing {
+  readonly revoked: boolean;
+  readonly expiresAt: number | null;
+  readonly userDisabled: boolean;
+}
+
+export interface Store extends AsyncDisposable {
+  /** Every method rejects with StoreUnavailableError when the store does not answer. */
+  select(user: User, selectors: readonly Selector[]): Promise<Selection>;
+  /** Counts and inserts as one atomic step, between processes too. */
+  create(record: NewRecord, limits: CreateLimits): Promise<CreateOutcome>;
+  /** All records that are not tombstones, or with `tombstones` those too; oldest first. */
+  list(options: { user?: User; tombstones?: boolean }): Promise<PasswordRecord[]>;
+  /** Revokes those that exist and are not revoked yet; gives the ids that it revoked. */
+  revoke(which: { ids: readonly string[] } | { user: User }, at: number): Promise<string[]>;
+  /** Replaces the hash if it still is `oldHash`. */
+  rehash(id: string, oldHash: string, newHash: string): Promise<boolean>;
+  noteUse(id: string, kind: 'used' | 'refused', use: Use): Promise<void>;
+  setUserDisabled(user: User, disabledAt: number | null): Promise<void>;
+  /** Standing of records by id; an id that does not exist any more counts as revoked. */
+  standings(ids: readonly string[]): Promise<Map<string, Standing>>;
+  /** Selector keys that any record or tombstone names. */
+  keyIds(): Promise<string[]>;
+  /** Deletes tombstones revoked before `before`, and for each user all but the newest `keep`. */
+  purge(options: { before: number; keep: number }): Promise<number>;
+  /**
+   * Calls `changed` soon (within half a second) after another connection or process revoked a record or disabled a user,
+   * and perhaps at other times. Returns a function that stops it.
+   */
+  watch(changed: () => void): () => void;
+}
