@@ -1,0 +1,18 @@
+// The servers and clients that the tests run against: other people's programs, from Debian.
+
+export interface DebianPackage {
+  readonly name: string;
+  /** What it is here for. */
+  readonly use: string;
+  /** The program that must be there: a name to be found in PATH, or an absolute path. */
+  readonly program: string;
+}
+
+export const DEBIAN_PACKAGES: readonly DebianPackage[] = [
+  { name: 'dovecot-imapd', use: 'the IMAP server behind Postern', program: '/usr/lib/dovecot/imap' },
+  { name: 'isync', use: 'mbsync, an IMAP client that mirrors a mailbox', program: 'mbsync' },
+  { name: 'mutt', use: 'an IMAP client for a terminal', program: 'mutt' },
+  { name: 'curl', use: 'an IMAP client for one command', program: 'curl' },
+  { name: 'openssl', use: 'certificates as they should not be', program: 'openssl' },
+  { name: 'bsdutils', use: 'script, a terminal for mutt', program: 'script' },
+];
