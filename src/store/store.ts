@@ -64,8 +64,8 @@ export interface Store extends AsyncDisposable {
   standings(ids: readonly string[]): Promise<Map<string, Standing>>;
   /** Selector keys that any record or tombstone names. */
   keyIds(): Promise<string[]>;
-  /** Deletes tombstones revoked before `before`, and for each user all but the newest `keep`. */
-  purge(options: { before: number; keep: number }): Promise<number>;
+  /** Deletes tombstones revoked before `before`, and for each user (or only `user`) all but the newest `keep`. */
+  purge(options: { before: number; keep: number; user?: User }): Promise<number>;
   /**
    * Calls `changed` soon (within half a second) after another connection or process revoked a record or disabled a user,
    * and perhaps at other times. Returns a function that stops it.

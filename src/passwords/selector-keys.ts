@@ -1,0 +1,75 @@
+// The selector keys in memory: what is computed with them. The keys themselves never leave this object.
+
+import { createHmac, createSecretKey, type KeyObject } from 'node:crypto';
+import type { User } from '../lib/user.ts';
+import type { Selector } from '../store/store.ts';
+import type { AppPassword } from './app-password.ts';
+import { selectorOf } from './selector.ts';
+
+/** Bytes of a selector key. */
+export const SELECTOR_KEY_BYTES = 32;
+/** Bytes of a fingerprint: enough to tell guesses apart, too few to tell a secret by. */
+const FINGERPRINT_BYTES = 8;
+
+export interface SelectorKey {
+  readonly id: string;
+  /** A KeyObject prints nothing of its value. */
+  readonly key: KeyObject;
+}
+
+export class SelectorKeys {
+  readonly #keys: readonly SelectorKey[];
+  readonly #first: SelectorKey;
+  /** Yesterday's and today's fingerprint keys: an attempt around midnight may ask for either. */
+  readonly #daily = new Map<number, KeyObject>();
+
+  /** The first key is used for new records, all of them in look-ups. Throws RangeError if there is none. */
+  constructor(keys: readonly SelectorKey[]) {
+    const [first] = keys;
+    if (first === undefined) throw new RangeError('no selector key');
+    this.#keys = keys;
+    this.#first = first;
+  }
+
+  /** The id of the key that new records are made with. */
+  get current(): string {
+    return this.#first.id;
+  }
+
+  get ids(): readonly string[] {
+    return this.#keys.map((key) => key.id);
+  }
+
+  /** The selectors to look up, one for each key. */
+  selectors(user: User, password: AppPassword): Selector[] {
+    return this.#keys.map(({ id, key }) => ({ keyId: id, selector: selectorOf(key, user, password) }));
+  }
+
+  /** The selector that a new record gets. */
+  currentSelector(user: User, password: AppPassword): Selector {
+    return { keyId: this.#first.id, selector: selectorOf(this.#first.key, user, password) };
+  }
+
+  /**
+   * Tells guesses apart without telling what they are: 64 bits of an HMAC in base64url, under a key that is derived
+   * from the first selector key and the day, so that replicas that share the keys file agree and days cannot be joined.
+   * `day` is whole days since the epoch.
+   */
+  fingerprint(user: User, password: AppPassword, day: number): string {
+    return createHmac('sha256', this.#dailyKey(day))
+      .update(`${user}\0${password.reveal()}`)
+      .digest()
+      .subarray(0, FINGERPRINT_BYTES)
+      .toString('base64url');
+  }
+
+  #dailyKey(day: number): KeyObject {
+    let key = this.#daily.get(day);
+    if (key === undefined) {
+      key = createSecretKey(createHmac('sha256', this.#first.key).update(`fingerprint\0${day}`).digest());
+      if (this.#daily.size >= 2) this.#daily.delete(Math.min(...this.#daily.keys()));
+      this.#daily.set(day, key);
+    }
+    return key;
+  }
+}

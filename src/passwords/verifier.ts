@@ -1,0 +1,101 @@
+// The queue before argon2id. Each run takes megabytes and milliseconds, so it is bounded both in how many run at once
+// and in how many wait; past that the answer is "not now", never a pile of memory.
+
+import type { AppPassword } from './app-password.ts';
+import { type HashParameters, hashAppPassword, verifyAppPassword } from './hash.ts';
+
+/** Too many verifications wait already. */
+export class HashQueueFullError extends Error {
+  override readonly name = 'HashQueueFullError';
+}
+
+export interface VerifierOptions {
+  /** How many run at once. More than libuv's threads (4 unless UV_THREADPOOL_SIZE says otherwise) is no faster. */
+  readonly concurrency: number;
+  /** How many may wait. */
+  readonly queue: number;
+  /** Called after each argon2id run that checked a secret. */
+  readonly onVerified?: (result: 'match' | 'mismatch') => void;
+  /** Stands in for argon2id in tests. */
+  readonly verify?: (hash: string, password: AppPassword) => Promise<boolean>;
+}
+
+interface Waiting {
+  readonly key: string | undefined;
+  readonly start: () => void;
+}
+
+export class Verifier {
+  readonly #concurrency: number;
+  readonly #bound: number;
+  readonly #boundPerKey: number;
+  readonly #onVerified: (result: 'match' | 'mismatch') => void;
+  readonly #verify: (hash: string, password: AppPassword) => Promise<boolean>;
+  readonly #waiting: Waiting[] = [];
+  /** How many wait for each key. */
+  readonly #perKey = new Map<string, number>();
+  #running = 0;
+
+  constructor(options: VerifierOptions) {
+    this.#concurrency = options.concurrency;
+    this.#bound = options.queue;
+    this.#boundPerKey = Math.max(1, Math.floor(options.queue / 4));
+    this.#onVerified = options.onVerified ?? (() => {});
+    this.#verify = options.verify ?? verifyAppPassword;
+  }
+
+  /** How many wait. */
+  get length(): number {
+    return this.#waiting.length;
+  }
+
+  /**
+   * Whether the secret is the one that was hashed; first come, first served. `network` is whom the work is for: one
+   * network may hold at most a quarter of the queue, so that one hostile device cannot fill it for everybody.
+   * Rejects with HashQueueFullError, or with what argon2 says of a malformed hash.
+   */
+  async verify(hash: string, password: AppPassword, network?: string): Promise<boolean> {
+    const match = await this.#enqueue(() => this.#verify(hash, password), network);
+    this.#onVerified(match ? 'match' : 'mismatch');
+    return match;
+  }
+
+  /** Hashes in the same queue: it costs what a verification costs. Rejects with HashQueueFullError. */
+  hash(password: AppPassword, parameters: HashParameters, network?: string): Promise<string> {
+    return this.#enqueue(() => hashAppPassword(password, parameters), network);
+  }
+
+  async #enqueue<T>(work: () => Promise<T>, key: string | undefined): Promise<T> {
+    if (this.#running >= this.#concurrency) await this.#turn(key);
+    else this.#running++;
+    try {
+      return await work();
+    } finally {
+      this.#next();
+    }
+  }
+
+  /** Waits until a run that ended hands its place over: `#running` stays as it is. */
+  #turn(key: string | undefined): Promise<void> {
+    const held = key === undefined ? 0 : (this.#perKey.get(key) ?? 0);
+    if (this.#waiting.length >= this.#bound || held >= this.#boundPerKey) {
+      return Promise.reject(new HashQueueFullError('too many verifications are waiting'));
+    }
+    if (key !== undefined) this.#perKey.set(key, held + 1);
+    return new Promise((start) => this.#waiting.push({ key, start }));
+  }
+
+  #next(): void {
+    const next = this.#waiting.shift();
+    if (next === undefined) {
+      this.#running--;
+      return;
+    }
+    if (next.key !== undefined) {
+      const left = (this.#perKey.get(next.key) ?? 1) - 1;
+      if (left === 0) this.#perKey.delete(next.key);
+      else this.#perKey.set(next.key, left);
+    }
+    next.start();
+  }
+}

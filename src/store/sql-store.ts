@@ -1,0 +1,262 @@
+// The store's queries. They are plain SQL that SQLite and PostgreSQL both understand; what differs (how to connect, to
+// wait for a lock, to hear of changes) comes in from outside.
+//
+// There are two connections, so that a login that reads never waits behind a write that waits for a lock or a disk:
+// `quick` reads and writes what may be lost with the power (last use, rehash), `durable` what may not.
+
+import { type Kysely, type Selectable, sql, type Transaction } from 'kysely';
+import type { User } from '../lib/user.ts';
+import type { PasswordRecord, Use } from '../passwords/record.ts';
+import { number, toRecord, toRow } from './rows.ts';
+import type { RecordsTable, Schema } from './schema.ts';
+import {
+  type CreateLimits,
+  type CreateOutcome,
+  type NewRecord,
+  type Selection,
+  type Selector,
+  type Standing,
+  type Store,
+  StoreUnavailableError,
+} from './store.ts';
+
+/** Values in one `in (…)`: databases bound the number of parameters. */
+const CHUNK = 500;
+
+export interface SqlConnections {
+  readonly quick: Kysely<Schema>;
+  readonly durable: Kysely<Schema>;
+  /** Runs a statement or transaction as often as it takes, or rejects with StoreUnavailableError. */
+  whenFree<T>(work: () => Promise<T>): Promise<T>;
+  watch(changed: () => void): () => void;
+  close(): Promise<void>;
+}
+
+export class SqlStore implements Store {
+  readonly #sql: SqlConnections;
+  #closed = false;
+
+  constructor(connections: SqlConnections) {
+    this.#sql = connections;
+  }
+
+  /** One query: the left joins give one row at least, so an unknown user costs what a known one does. */
+  async select(user: User, selectors: readonly Selector[]): Promise<Selection> {
+    const rows = await this.#run(() =>
+      this.#sql.quick
+        .selectFrom(sql<{ name: string }>`(select cast(${user} as text) as name)`.as('asked'))
+        .leftJoin('users', 'users.name', 'asked.name')
+        .leftJoin('records', (join) =>
+          join
+            .onRef('records.user_name', '=', 'asked.name')
+            .on((on) =>
+              on.or(
+                selectors.map(({ keyId, selector }) =>
+                  on.and([on('records.key_id', '=', keyId), on('records.selector', '=', selector)]),
+                ),
+              ),
+            ),
+        )
+        .selectAll('records')
+        .select('users.disabled_at')
+        .execute(),
+    );
+    return {
+      records: rows.flatMap((row) => (row.id === null ? [] : toRecord(row as Selectable<RecordsTable>))),
+      userDisabled: rows.some((row) => row.disabled_at !== null),
+    };
+  }
+
+  /**
+   * The first statement locks the user's row (in SQLite the whole database), so the counts hold until the insert, for
+   * other processes too.
+   */
+  create(record: NewRecord, limits: CreateLimits): Promise<CreateOutcome> {
+    return this.#transact(async (transaction) => {
+      await transaction
+        .insertInto('users')
+        .values({ name: record.user, disabled_at: null })
+        .onConflict((conflict) => conflict.column('name').doUpdateSet({ name: record.user }))
+        .execute();
+      const counts = await transaction
+        .selectFrom('records')
+        .where('user_name', '=', record.user)
+        .select([
+          sql<number | null>`sum(case when revoked_at is null then 1 else 0 end)`.as('live'),
+          sql<number | null>`sum(case when created_at >= ${limits.recentSince} then 1 else 0 end)`.as(
+            'recent',
+          ),
+        ])
+        .executeTakeFirstOrThrow();
+      if (Number(counts.live ?? 0) >= limits.maxPerUser) return 'limit';
+      if (Number(counts.recent ?? 0) >= limits.maxRecent) return 'too-fast';
+      const inserted = await transaction
+        .insertInto('records')
+        .values(toRow(record))
+        .onConflict((conflict) => conflict.doNothing())
+        .executeTakeFirstOrThrow();
+      return inserted.numInsertedOrUpdatedRows === 1n ? 'created' : 'collision';
+    });
+  }
+
+  async list({ user, tombstones = false }: { user?: User; tombstones?: boolean }): Promise<PasswordRecord[]> {
+    const rows = await this.#run(() => {
+      let query = this.#sql.quick.selectFrom('records').selectAll();
+      if (user !== undefined) query = query.where('user_name', '=', user);
+      if (!tombstones) query = query.where('revoked_at', 'is', null);
+      return query.orderBy('created_at').orderBy('id').execute();
+    });
+    return rows.map(toRecord);
+  }
+
+  revoke(which: { ids: readonly string[] } | { user: User }, at: number): Promise<string[]> {
+    return this.#transact(async (transaction) => {
+      const revoked: string[] = [];
+      const chunks = 'ids' in which ? chunked(which.ids) : [undefined];
+      for (const ids of chunks) {
+        const update = transaction
+          .updateTable('records')
+          .set({ revoked_at: at })
+          .where('revoked_at', 'is', null);
+        const chosen =
+          ids === undefined
+            ? update.where('user_name', '=', (which as { user: User }).user)
+            : update.where('id', 'in', ids);
+        for (const row of await chosen.returning('id').execute()) revoked.push(row.id);
+      }
+      if (revoked.length > 0) await raiseRevision(transaction);
+      return revoked;
+    });
+  }
+
+  async rehash(id: string, oldHash: string, newHash: string): Promise<boolean> {
+    const result = await this.#run(() =>
+      this.#sql.quick
+        .updateTable('records')
+        .set({ hash: newHash })
+        .where('id', '=', id)
+        .where('hash', '=', oldHash)
+        .executeTakeFirstOrThrow(),
+    );
+    return result.numUpdatedRows === 1n;
+  }
+
+  /** The newest wins, in whatever order they arrive. */
+  async noteUse(id: string, kind: 'used' | 'refused', use: Use): Promise<void> {
+    const values =
+      kind === 'used'
+        ? { used_at: use.at, used_from: use.from, used_protocol: use.protocol, used_client: use.client }
+        : {
+            refused_at: use.at,
+            refused_from: use.from,
+            refused_protocol: use.protocol,
+            refused_client: use.client,
+          };
+    const column = kind === 'used' ? 'used_at' : 'refused_at';
+    await this.#run(() =>
+      this.#sql.quick
+        .updateTable('records')
+        .set(values)
+        .where('id', '=', id)
+        .where((where) => where.or([where(column, 'is', null), where(column, '<=', use.at)]))
+        .execute(),
+    );
+  }
+
+  setUserDisabled(user: User, disabledAt: number | null): Promise<void> {
+    return this.#transact(async (transaction) => {
+      await transaction
+        .insertInto('users')
+        .values({ name: user, disabled_at: disabledAt })
+        .onConflict((conflict) => conflict.column('name').doUpdateSet({ disabled_at: disabledAt }))
+        .execute();
+      await raiseRevision(transaction);
+    });
+  }
+
+  async standings(ids: readonly string[]): Promise<Map<string, Standing>> {
+    const standings = new Map<string, Standing>(
+      ids.map((id) => [id, { revoked: true, expiresAt: null, userDisabled: false }]),
+    );
+    for (const chunk of chunked(ids)) {
+      const rows = await this.#run(() =>
+        this.#sql.quick
+          .selectFrom('records')
+          .leftJoin('users', 'users.name', 'records.user_name')
+          .where('records.id', 'in', chunk)
+          .select(['records.id', 'records.revoked_at', 'records.expires_at', 'users.disabled_at'])
+          .execute(),
+      );
+      for (const row of rows) {
+        standings.set(row.id, {
+          revoked: row.revoked_at !== null,
+          expiresAt: number(row.expires_at),
+          userDisabled: row.disabled_at !== null,
+        });
+      }
+    }
+    return standings;
+  }
+
+  async keyIds(): Promise<string[]> {
+    const rows = await this.#run(() =>
+      this.#sql.quick.selectFrom('records').select('key_id').distinct().orderBy('key_id').execute(),
+    );
+    return rows.map((row) => row.key_id);
+  }
+
+  purge({ before, keep, user }: { before: number; keep: number; user?: User }): Promise<number> {
+    return this.#transact(async (transaction) => {
+      const old = await transaction
+        .deleteFrom('records')
+        .where('revoked_at', '<', before)
+        .executeTakeFirstOrThrow();
+      let ranked = transaction
+        .selectFrom('records')
+        .where('revoked_at', 'is not', null)
+        .select([
+          'id',
+          sql<number>`row_number() over (partition by user_name order by revoked_at desc, id)`.as('rank'),
+        ]);
+      if (user !== undefined) ranked = ranked.where('user_name', '=', user);
+      const surplus = await transaction
+        .deleteFrom('records')
+        .where('id', 'in', (inner) =>
+          inner.selectFrom(ranked.as('ranked')).where('rank', '>', keep).select('ranked.id'),
+        )
+        .executeTakeFirstOrThrow();
+      return Number(old.numDeletedRows + surplus.numDeletedRows);
+    });
+  }
+
+  watch(changed: () => void): () => void {
+    return this.#sql.watch(changed);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    await this.#sql.close();
+  }
+
+  #transact<T>(work: (transaction: Transaction<Schema>) => Promise<T>): Promise<T> {
+    return this.#run(() => this.#sql.durable.transaction().execute(work));
+  }
+
+  async #run<T>(work: () => Promise<T>): Promise<T> {
+    if (this.#closed) throw new StoreUnavailableError('the store is closed');
+    return this.#sql.whenFree(work);
+  }
+}
+
+/** Tells watchers, in other processes too, that a live session may have to end. */
+async function raiseRevision(transaction: Transaction<Schema>): Promise<void> {
+  await transaction.updateTable('revision').set({ revision: sql`revision + 1` }).execute();
+}
+
+function chunked(ids: readonly string[]): string[][] {
+  const unique = [...new Set(ids)];
+  return Array.from({ length: Math.ceil(unique.length / CHUNK) }, (_, n) =>
+    unique.slice(n * CHUNK, (n + 1) * CHUNK),
+  );
+}
