@@ -83,3 +83,12 @@ export function leaksIn(file: string, text: string, secrets: readonly string[]):
   }
   return leaks;
 }
+
+/** `text` with every noted secret, in any dress, replaced by a placeholder: for messages of failing tests. */
+export function mask(text: string): string {
+  let masked = text;
+  for (const secret of notedSecrets()) {
+    for (const given of dresses(secret).values()) masked = masked.replaceAll(given, '[secret]');
+  }
+  return masked;
+}

@@ -1,0 +1,201 @@
+// A real Dovecot of a test's own: own ports, own mailboxes, own log, gone with the test. It believes every user
+// `…@example.com` to exist, and has one master user, as an installation behind Postern would.
+
+import { randomBytes } from 'node:crypto';
+import { chownSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
+import { join } from 'node:path';
+import { spawnTied, stopChild, whenReady } from './child-process.ts';
+import type { Certificate } from './pki.ts';
+import { freePort } from './ports.ts';
+import { newLogFile } from './run-directory.ts';
+import { ledger } from './secrets-ledger.ts';
+import { tempDir } from './temp-dir.ts';
+
+export interface Dovecot extends AsyncDisposable {
+  /** On 127.0.0.1: STARTTLS, and implicit TLS. */
+  readonly ports: { readonly imap: number; readonly imaps: number };
+  /** Logs in as anybody: SASL PLAIN with an authorization identity, or `user*master`. */
+  readonly master: { readonly user: string; readonly password: string };
+  /** Every user's own password: for clients that go to Dovecot directly. */
+  readonly userPassword: string;
+  /** Puts `count` messages into the user's INBOX, as read mail. `message(i)` gives the i-th one whole, in LF or CR LF. */
+  deliver(user: string, count: number, message: (i: number) => string | Buffer): void;
+  /** What it has logged so far. */
+  log(): string;
+  /** Waits until the log has what `pattern` says, for 5 s at most; gives the match. */
+  logged(pattern: RegExp): Promise<RegExpExecArray>;
+  stop(): Promise<void>;
+}
+
+const DOVECOT = '/usr/sbin/dovecot';
+
+export async function startDovecot(options: { certificate: Certificate }): Promise<Dovecot> {
+  const dir = tempDir(0o755);
+  const ports = { imap: await freePort(), imaps: await freePort() };
+  const master = { user: 'postern', password: ledger(randomBytes(12).toString('hex')) };
+  const userPassword = ledger(randomBytes(12).toString('hex'));
+  const logFile = newLogFile('dovecot');
+  const owner = mailOwner();
+
+  const mail = join(dir.path, 'mail');
+  mkdirSync(mail);
+  chownSync(mail, owner.uid, owner.gid);
+  const secretFile = (name: string, text: string) => {
+    const path = join(dir.path, name);
+    writeFileSync(path, text, { mode: 0o600 });
+    return path;
+  };
+  const masters = secretFile('masters', `${master.user}:{PLAIN}${master.password}\n`);
+  const config = join(dir.path, 'dovecot.conf');
+  writeFileSync(
+    config,
+    `
+base_dir = ${dir.path}/run
+state_dir = ${dir.path}/state
+instance_name = postern-test
+log_path = ${logFile}
+auth_verbose = yes
+protocols = imap
+listen = 127.0.0.1
+shutdown_clients = yes
+${owner.isRoot ? '' : unprivileged()}
+ssl = required
+ssl_cert = <${options.certificate.certFile}
+ssl_key = <${options.certificate.keyFile}
+# What the ID command says of the client's address is believed from here.
+login_trusted_networks = 127.0.0.0/8 ::1/128
+mail_max_userip_connections = 200
+
+auth_mechanisms = plain login
+auth_master_user_separator = *
+passdb {
+  driver = passwd-file
+  args = ${masters}
+  master = yes
+}
+passdb {
+  driver = static
+  args = password=${userPassword}
+}
+userdb {
+  driver = static
+  args = uid=${owner.uid} gid=${owner.gid} home=${mail}/%u
+}
+first_valid_uid = 1
+first_valid_gid = 1
+mail_location = maildir:~/Maildir
+namespace inbox {
+  inbox = yes
+}
+protocol imap {
+  mail_plugins = imap_zlib
+}
+service auth {
+  ${owner.isRoot ? 'user = root' : ''}
+}
+service imap-login {
+  inet_listener imap {
+    port = ${ports.imap}
+  }
+  inet_listener imaps {
+    port = ${ports.imaps}
+    ssl = yes
+  }
+}
+`,
+    { mode: 0o600 },
+  );
+
+  const child = spawnTied(DOVECOT, ['-F', '-c', config], { stdio: 'ignore' });
+  const log = () => {
+    try {
+      return readFileSync(logFile, 'utf8');
+    } catch {
+      return '';
+    }
+  };
+  const stop = async () => {
+    await stopChild(child);
+    dir[Symbol.dispose]();
+  };
+  try {
+    await whenReady(child, () => greets(ports.imap), 10_000);
+  } catch (error) {
+    await stop();
+    throw new Error(`Dovecot did not start: ${(error as Error).message}\n${log()}`);
+  }
+
+  let delivered = 0;
+  return {
+    ports,
+    master,
+    userPassword,
+    log,
+    stop,
+    [Symbol.asyncDispose]: stop,
+    deliver(user, count, message) {
+      // maildir(5): a file in cur/ with the flag S is a message that was seen.
+      const folders = ['', 'Maildir', 'Maildir/cur', 'Maildir/new', 'Maildir/tmp'];
+      for (const folder of folders) {
+        const path = join(mail, user, folder);
+        mkdirSync(path, { recursive: true });
+        chownSync(path, owner.uid, owner.gid);
+      }
+      for (let i = 0; i < count; i += 1) {
+        delivered += 1;
+        const path = join(mail, user, 'Maildir/cur', `${1_700_000_000 + delivered}.M0P${delivered}.test:2,S`);
+        writeFileSync(path, message(i));
+        chownSync(path, owner.uid, owner.gid);
+      }
+    },
+    async logged(pattern) {
+      const match = async () => pattern.exec(log()) ?? undefined;
+      try {
+        return await whenReady(child, match, 5000);
+      } catch {
+        throw new Error(`Dovecot's log has nothing like ${pattern}:\n${log()}`);
+      }
+    },
+  };
+}
+
+/** Dovecot refuses to touch mail as root; anyone else runs everything as themselves. */
+function mailOwner(): { uid: number; gid: number; isRoot: boolean } {
+  const uid = process.getuid?.() ?? -1;
+  const gid = process.getgid?.() ?? -1;
+  return uid === 0 ? { uid: 65_534, gid: 65_534, isRoot: true } : { uid, gid, isRoot: false };
+}
+
+/** Settings without which Dovecot cannot run as anybody but root: no change of user, no chroot. */
+function unprivileged(): string {
+  const user = process.getuid?.();
+  const name = readFileSync('/etc/passwd', 'utf8')
+    .split('\n')
+    .find((line) => line.split(':')[2] === String(user))
+    ?.split(':')[0];
+  return `
+default_internal_user = ${name}
+default_login_user = ${name}
+service anvil {
+  chroot =
+}
+service imap-login {
+  chroot =
+}
+`;
+}
+
+/** True once the server has said something; undefined while it does not listen. */
+function greets(port: number): Promise<true | undefined> {
+  return new Promise((resolve) => {
+    const socket = connect(port, '127.0.0.1');
+    socket.setTimeout(2000, () => socket.destroy());
+    socket.once('data', () => {
+      socket.end('x LOGOUT\r\n');
+      resolve(true);
+    });
+    socket.once('error', () => {});
+    socket.once('close', () => resolve(undefined));
+  });
+}
