@@ -1,0 +1,207 @@
+// The limits of one process. What is counted, and when a block starts and ends, is in throttle.ts and in DESIGN.md,
+// "The gate, step by step", 4 and 7. Everything is bounded, and nothing runs by itself: what has expired is found
+// and dropped a little at each use.
+
+import type { Clock } from '../lib/clock.ts';
+import { NetworkSet, parseNetwork } from '../lib/network.ts';
+import type { User } from '../lib/user.ts';
+import { Blocks } from './blocks.ts';
+import { BoundedMap } from './bounded-map.ts';
+import { DistinctCounter } from './distinct-counter.ts';
+import { addressOf, atLeastOneLine, exemptNetworks } from './exempt-networks.ts';
+import { NetworkMap } from './network-map.ts';
+import type { Block, BlockEntry, BlockKind, Throttle, ThrottleSettings } from './throttle.ts';
+
+const LONGEST_BLOCK = 86_400_000;
+
+/** Mismatching verifications that one network has for one record, in `window` milliseconds. */
+export const VERIFICATION_BUDGET = { mismatches: 10, window: 600_000 } as const;
+
+/** Entries of each map. Measured: a hundred thousand networks with 9 guesses each take 90 MB, with 29 each 165 MB. */
+const MOST = 100_000;
+/** Users, or records, that one network may have counts for. */
+const MOST_PER_NETWORK = 1000;
+
+export interface MemoryThrottleSettings extends ThrottleSettings {
+  /** `most` attempts of a network, whatever they are, within `window` milliseconds block it for `window`. */
+  readonly attempts: { readonly most: number; readonly window: number };
+}
+
+export interface MemoryThrottleOptions {
+  readonly settings: MemoryThrottleSettings;
+  readonly clock: Clock;
+  /** Entries of each map; for tests. */
+  readonly most?: number;
+}
+
+/** Events since `since`; the window starts with its first event. */
+interface Tally {
+  count: number;
+  since: number;
+}
+
+interface NetworkCounts {
+  readonly attempts: Tally;
+  distinct: DistinctCounter;
+}
+
+export function createMemoryThrottle({ settings, clock, most = MOST }: MemoryThrottleOptions): Throttle {
+  const { network: networkLimit, networkAndUser: pairLimit, attempts: attemptsLimit } = settings;
+  const isExempt = exemptNetworks(settings.exempt);
+  const networks = new BoundedMap<NetworkCounts>(most);
+  const pairs = new NetworkMap<DistinctCounter>({ most, perNetwork: MOST_PER_NETWORK });
+  const budgets = new NetworkMap<Tally>({ most, perNetwork: MOST_PER_NETWORK });
+  const attemptBlocks = new Blocks({ first: attemptsLimit.window, longest: attemptsLimit.window }, most);
+  const networkBlocks = new Blocks(growing(networkLimit.block), most);
+  const pairBlocks = new Blocks(growing(pairLimit.block), most);
+
+  /** Whole milliseconds: V8 keeps them without an allocation. */
+  const monotonic = () => Math.floor(clock.monotonic());
+
+  /** The network's counts, with this attempt among them unless attempts are blocked already. */
+  function countAttempt(network: string, now: number): NetworkCounts {
+    sweepNetworks(now);
+    let counts = networks.touch(network);
+    if (counts === undefined) {
+      counts = { attempts: { count: 0, since: now }, distinct: new DistinctCounter() };
+      networks.set(network, counts);
+    }
+    if (attemptBlocks.remaining(network, now) > 0) return counts;
+    if (add(counts.attempts, now, attemptsLimit.window) >= attemptsLimit.most) {
+      counts.attempts.count = 0;
+      attemptBlocks.impose(network, network, null, now);
+    }
+    return counts;
+  }
+
+  function sweepNetworks(now: number): void {
+    for (let n = 0; n < 2; n++) {
+      const oldest = networks.oldest();
+      if (oldest === undefined) return;
+      const { attempts, distinct } = oldest.value;
+      if (now - attempts.since < attemptsLimit.window || !distinct.isExpired(now, networkLimit)) return;
+      networks.delete(oldest.key);
+    }
+  }
+
+  /** The block that holds longest, of those that hold. */
+  function blockOf(network: string, pair: string, now: number): Block | undefined {
+    let kind: BlockKind = 'network';
+    let retryAfter = networkBlocks.remaining(network, now);
+    const attempts = attemptBlocks.remaining(network, now);
+    if (attempts > retryAfter) {
+      kind = 'attempts';
+      retryAfter = attempts;
+    }
+    const both = pairBlocks.remaining(pair, now);
+    if (both > retryAfter) {
+      kind = 'network_and_user';
+      retryAfter = both;
+    }
+    return retryAfter === 0 ? undefined : { kind, retryAfter };
+  }
+
+  return {
+    async guess({ network, user, fingerprint }) {
+      if (isExempt(network)) return undefined;
+      const now = monotonic();
+      const pair = pairKey(network, user);
+      const block = blockOf(network, pair, now);
+      const counts = countAttempt(network, now);
+      if (block !== undefined) return block;
+      if (counts.distinct.add(fingerprint, now, networkLimit)) {
+        counts.distinct = new DistinctCounter();
+        networkBlocks.impose(network, network, null, now);
+      }
+      pairs.sweep(network, (counter) => counter.isExpired(now, pairLimit));
+      if (pairs.touch(network, user, newCounter).add(fingerprint, now, pairLimit)) {
+        pairs.delete(network, user);
+        pairBlocks.impose(pair, network, user, now);
+      }
+      return undefined;
+    },
+
+    // Only the cap on attempts answers here: to someone who typed the real password, "wrong password" is the useful
+    // answer even where strangers' guesses have blocked the network.
+    async attempt(network) {
+      if (isExempt(network)) return undefined;
+      const now = monotonic();
+      const retryAfter = attemptBlocks.remaining(network, now);
+      countAttempt(network, now);
+      return retryAfter > 0 ? { kind: 'attempts', retryAfter } : undefined;
+    },
+
+    async mayVerify(network, recordId) {
+      const spent = budgets.peek(network, recordId);
+      if (spent === undefined || monotonic() - spent.since >= VERIFICATION_BUDGET.window) return true;
+      return spent.count < VERIFICATION_BUDGET.mismatches;
+    },
+
+    async mismatch(network, recordId) {
+      if (isExempt(network)) return;
+      const now = monotonic();
+      budgets.sweep(network, (spent) => now - spent.since >= VERIFICATION_BUDGET.window);
+      const spent = budgets.touch(network, recordId, () => ({ count: 0, since: now }));
+      add(spent, now, VERIFICATION_BUDGET.window);
+    },
+
+    async success({ network, user }) {
+      pairs.delete(network, user);
+      pairBlocks.lift(pairKey(network, user), monotonic());
+    },
+
+    async list() {
+      const now = monotonic();
+      const epoch = clock.now() - now;
+      const entries: BlockEntry[] = [];
+      for (const [kind, blocks] of [
+        ['network', networkBlocks],
+        ['attempts', attemptBlocks],
+        ['network_and_user', pairBlocks],
+      ] as const) {
+        for (const { network, user, until } of blocks.inForce(now)) {
+          entries.push({ kind, network, user: user as User | null, until: epoch + until });
+        }
+      }
+      return entries;
+    },
+
+    async clear({ network, user }) {
+      const now = monotonic();
+      const inNetwork = network === undefined ? () => true : networkMatcher(network);
+      const lifted = pairBlocks.liftWhere((n, u) => inNetwork(n) && (user === undefined || u === user), now);
+      if (user !== undefined) {
+        pairs.deleteKey(user, inNetwork);
+        return lifted;
+      }
+      pairs.deleteNetworks(inNetwork);
+      budgets.deleteNetworks(inNetwork);
+      for (const key of [...networks.keys()]) if (inNetwork(key)) networks.delete(key);
+      return lifted + networkBlocks.liftWhere(inNetwork, now) + attemptBlocks.liftWhere(inNetwork, now);
+    },
+  };
+}
+
+const newCounter = () => new DistinctCounter();
+
+/** Neither a network nor a user can hold a space. */
+const pairKey = (network: string, user: User) => `${network} ${user}`;
+
+const growing = (first: number) => ({ first, longest: Math.max(first, LONGEST_BLOCK) });
+
+/** Adds one, in a new window if the last one is over; gives the count. */
+function add(tally: Tally, now: number, window: number): number {
+  if (now - tally.since >= window) {
+    tally.since = now;
+    tally.count = 0;
+  }
+  return ++tally.count;
+}
+
+/** Whether a network that is counted lies in the one that an operator typed: an address, or CIDR. */
+function networkMatcher(text: string): (network: string) => boolean {
+  const parsed = parseNetwork(text);
+  if (parsed === undefined) return (network) => network === text;
+  const set = new NetworkSet([atLeastOneLine(parsed)]);
+  return (network) => set.has(addressOf(network));
+}
