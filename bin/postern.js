@@ -1,0 +1,27 @@
+#!/usr/bin/env node
+// Starts Postern: the compiled program where there is one (image, package), else the TypeScript of a checkout.
+// Plain old JavaScript without import or require, which reads the same as a script and as a module: so a Node of any age
+// gets as far as the line that tells it that it is too old.
+
+var NEEDED = 24;
+var INTERNAL = 70;
+
+if (parseInt(process.versions.node, 10) < NEEDED) {
+  process.stderr.write(
+    'postern: needs Node.js ' + NEEDED + ' or newer, this is ' + process.versions.node + '\n',
+  );
+  process.exit(INTERNAL);
+}
+
+var fs = process.getBuiltinModule('node:fs');
+var path = process.getBuiltinModule('node:path');
+var require = process.getBuiltinModule('node:module').createRequire(process.argv[1]);
+
+// Resolved, because npm calls this file by a symbolic link.
+var root = path.dirname(path.dirname(require.resolve(process.argv[1])));
+var compiled = path.join(root, 'dist', 'main.js');
+var program = require(fs.existsSync(compiled) ? compiled : path.join(root, 'src', 'main.ts'));
+
+program.main(process.argv.slice(2), program.processTerminal(), process.env).then((code) => {
+  process.exit(code);
+});

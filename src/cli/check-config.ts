@@ -1,0 +1,57 @@
+// `postern check-config`: is this configuration right, and is there anything in it to think about?
+
+import { Command } from 'commander';
+import { type Config, loadConfig } from '../config/config.ts';
+import { configWarnings } from '../config/warnings.ts';
+import { ConfigError } from '../lib/errors.ts';
+import { type ConfigOption, configFile, withConfigOption } from './config-option.ts';
+import type { Terminal } from './terminal.ts';
+
+const EXAMPLES = `
+Prints every mistake at once, each as FILE:LINE:COLUMN section.key: what is wrong, what would be right.
+The certificates, keys and secrets that the configuration names are looked at too; nothing is connected to.
+
+Examples:
+  postern check-config --config /etc/postern/postern.yaml
+  postern check-config --json
+
+Exit codes: 0 nothing is wrong (there may be warnings), 78 something is.
+`;
+
+export function checkConfigCommand(terminal: Terminal, env: NodeJS.ProcessEnv): Command {
+  return withConfigOption(new Command('check-config'))
+    .description('check the configuration, and the files that it names')
+    .option('--json', 'print {"ok", "file", "errors", "warnings"}')
+    .addHelpText('after', EXAMPLES)
+    .action(async (options: ConfigOption & { json?: boolean }) => {
+      const file = configFile(options, env);
+      const print = options.json ? printJson : printText;
+      try {
+        const config = await loadConfig(file, env, { checkFiles: true });
+        print(terminal, config, configWarnings(config));
+      } catch (error) {
+        if (options.json && error instanceof ConfigError) {
+          terminal.stdout(`${JSON.stringify({ ok: false, file, errors: error.messages, warnings: [] })}\n`);
+        }
+        throw error;
+      }
+    });
+}
+
+function printJson(terminal: Terminal, config: Config, warnings: readonly string[]): void {
+  terminal.stdout(`${JSON.stringify({ ok: true, file: config.file, errors: [], warnings })}\n`);
+}
+
+function printText(terminal: Terminal, config: Config, warnings: readonly string[]): void {
+  for (const warning of warnings) terminal.stdout(`warning: ${warning}\n`);
+  const counts = [
+    count(config.listeners.length, 'listener'),
+    count(Object.keys(config.upstreams).length, 'upstream'),
+    count(config.routes.length, 'route'),
+  ];
+  terminal.stdout(`ok: ${config.file}: ${counts.join(', ')}\n`);
+}
+
+function count(number: number, noun: string): string {
+  return `${number} ${noun}${number === 1 ? '' : 's'}`;
+}

@@ -1,0 +1,147 @@
+// The configuration as the rest of Postern sees it: checked, every default filled in, every time in milliseconds,
+// every path absolute, every secret a `Secret`. `load.ts` makes it; `sections/` say what may be written.
+
+import type { Secret } from '../lib/secret.ts';
+import type { LogLevel } from './log-level.ts';
+
+export interface Config {
+  /** The file it was read from. */
+  readonly file: string;
+  /** The name that Postern goes by in greetings. */
+  readonly hostname: string;
+  /** `sqlite:/absolute/path`. */
+  readonly store: { readonly url: string };
+  readonly keys: { readonly file: string };
+  readonly control: { readonly socket: string };
+  /** PEM files; null if no listener needs them. */
+  readonly tls: { readonly certificate: string; readonly key: string } | null;
+  readonly users: {
+    readonly defaultDomain: string | null;
+    /** From NetBIOS domain, upper case, to DNS domain, lower case. */
+    readonly netbiosDomains: Readonly<Record<string, string>>;
+  };
+  readonly listeners: readonly ListenerConfig[];
+  readonly limits: LimitsConfig;
+  /** By name. */
+  readonly upstreams: Readonly<Record<string, UpstreamConfig>>;
+  /** In the order written: the first that matches a user wins. */
+  readonly routes: readonly RouteConfig[];
+  readonly appPasswords: AppPasswordsConfig;
+  readonly throttle: ThrottleConfig;
+  readonly admin: HostPort | null;
+  readonly log: { readonly level: LogLevel };
+}
+
+export interface HostPort {
+  /** An IP address without brackets, or a host name. */
+  readonly host: string;
+  /** 0, where it is allowed, stands for any free port. */
+  readonly port: number;
+}
+
+export interface ListenerConfig extends HostPort {
+  readonly name: string;
+  readonly protocol: 'imap';
+  readonly tls: 'implicit' | 'starttls';
+}
+
+export interface LimitsConfig {
+  /** Connections at a time, in all. */
+  readonly connections: number;
+  /** Connections at a time from one /32 or /64. */
+  readonly perNetwork: number;
+  /** Connections at a time that have not logged in yet. */
+  readonly beforeLogin: number;
+  /** Milliseconds from accepting a connection to its login. */
+  readonly loginDeadline: number;
+  readonly attemptsPerConnection: number;
+  /** Milliseconds without a byte in either direction after which a session is closed. */
+  readonly idle: number;
+  /** Milliseconds that sessions get to end by themselves when Postern stops. */
+  readonly drain: number;
+}
+
+export interface UpstreamConfig {
+  readonly name: string;
+  readonly protocol: 'imap';
+  /** Tried in turn. At least one. */
+  readonly addresses: readonly HostPort[];
+  readonly tls: 'implicit' | 'starttls' | 'none';
+  /** A PEM file of authorities to trust instead of the system's. */
+  readonly ca: string | null;
+  /** The name to verify instead of the address's host. */
+  readonly serverName: string | null;
+  /** SHA-256 of the one certificate to accept, `AB:CD:…`; instead of verification by authorities. */
+  readonly fingerprint: string | null;
+  readonly login: UpstreamLogin;
+  /** Milliseconds for TCP and TLS to one address. */
+  readonly connectDeadline: number;
+  /** Milliseconds from connected to logged in. */
+  readonly loginDeadline: number;
+  /** `secure`: only over TLS or to loopback. */
+  readonly sendClientAddress: 'secure' | 'always' | 'never';
+  /** Join clients to an upstream that offers UNAUTHENTICATE (RFC 8437), past which the gate does not see. */
+  readonly acceptUnauthenticate: boolean;
+}
+
+export type UpstreamLogin =
+  /** SASL PLAIN as `user`, with the mail user as authorization identity. */
+  | { readonly method: 'plain'; readonly user: string; readonly password: Secret }
+  /** As `mailuser<separator>user`. */
+  | {
+      readonly method: 'master-suffix';
+      readonly user: string;
+      readonly password: Secret;
+      readonly separator: string;
+    }
+  /** One fixed account, whoever the mail user is. */
+  | { readonly method: 'password'; readonly user: string; readonly password: Secret };
+
+export interface RouteConfig {
+  /** `*`, `*@domain` or `user@domain`, lower case. */
+  readonly users: string;
+  /** The name of an upstream. Without one, these users have no IMAP. */
+  readonly imap?: string;
+}
+
+export interface AppPasswordsConfig {
+  readonly maxPerUser: number;
+  readonly hash: {
+    readonly memoryKiB: number;
+    readonly passes: number;
+    readonly lanes: number;
+    /** argon2id runs at a time. */
+    readonly concurrency: number;
+    /** Verifications that may wait for one. */
+    readonly queue: number;
+  };
+  /** Milliseconds for which the result of a verification is remembered. */
+  readonly remember: number;
+}
+
+export interface GuessLimit {
+  /** This many distinct guesses … */
+  readonly distinct: number;
+  /** … within this many milliseconds lead to … */
+  readonly window: number;
+  /** … a block of this many milliseconds. */
+  readonly block: number;
+}
+
+export interface ThrottleConfig {
+  /** Milliseconds from an attempt's arrival to its refusal. */
+  readonly failureDelay: number;
+  /** Connections that may wait for a refusal, in all … */
+  readonly parked: number;
+  /** … and from one network. */
+  readonly parkedPerNetwork: number;
+  /** CIDR networks that are never counted or blocked, in canonical text. */
+  readonly exempt: readonly string[];
+  /** At most so many attempts of any kind from one network within so many milliseconds. */
+  readonly attempts: { readonly most: number; readonly window: number };
+  readonly network: GuessLimit;
+  readonly networkAndUser: GuessLimit;
+}
+
+export { loadConfig, parseConfig } from './load.ts';
+export { LOG_LEVELS, type LogLevel } from './log-level.ts';

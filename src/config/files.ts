@@ -1,0 +1,53 @@
+// A look into the certificates and keys that a configuration names, for `check-config` and the start: whether they can be
+// read, are what they should be, and belong together.
+
+import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
+import type { Config } from './config.ts';
+import { type ReadFile, whyUnreadable } from './secret-file.ts';
+import type { Written } from './written.ts';
+
+/** Reports files that cannot be used. `written` is where `config` came from. */
+export function checkFiles(config: Config, written: Written, readFile: ReadFile): void {
+  if (config.tls) {
+    const tls = written.get('tls');
+    const certificate = certificateIn(tls.get('certificate'), config.tls.certificate, readFile);
+    const key = privateKeyIn(tls.get('key'), config.tls.key, readFile);
+    if (certificate && key && !certificate.checkPrivateKey(key)) {
+      tls.get('key').wrong('is the key of another certificate, must be the key of tls.certificate');
+    }
+  }
+  for (const { name, ca } of Object.values(config.upstreams)) {
+    if (ca !== null) certificateIn(written.get('upstreams').get(name).get('ca'), ca, readFile);
+  }
+}
+
+function certificateIn(place: Written, path: string, readFile: ReadFile): X509Certificate | undefined {
+  const content = contentOf(place, path, readFile);
+  if (!content) return undefined;
+  try {
+    return new X509Certificate(content);
+  } catch {
+    place.wrong('names a file that holds no certificate, must be one in PEM');
+    return undefined;
+  }
+}
+
+function privateKeyIn(place: Written, path: string, readFile: ReadFile): KeyObject | undefined {
+  const content = contentOf(place, path, readFile);
+  if (!content) return undefined;
+  try {
+    return createPrivateKey({ key: Buffer.from(content), format: 'pem' });
+  } catch {
+    place.wrong('names a file that holds no private key, must be one in PEM without a passphrase');
+    return undefined;
+  }
+}
+
+function contentOf(place: Written, path: string, readFile: ReadFile): Uint8Array | undefined {
+  try {
+    return readFile(path).content;
+  } catch (error) {
+    place.wrong(`cannot be read (${whyUnreadable(error)}), must be a file that Postern may read`);
+    return undefined;
+  }
+}

@@ -1,0 +1,114 @@
+// `upstreams`: the servers behind Postern, and how it logs in to them.
+
+import { z } from 'zod';
+import { choice, domain, duration, flag, hostPort, line, named, parsed, path, section } from '../values.ts';
+import type { Written } from '../written.ts';
+import { protocol } from './protocol.ts';
+
+const address = hostPort('imap.internal:993', { anyPort: false });
+
+/** None of them can be part of a user's name, so a client cannot write one into its login. */
+const SEPARATORS = ['*', '%', '/', ',', '='] as const;
+
+const loginSchema = section({
+  method: choice(
+    ['plain', 'master-suffix', 'password'],
+    'other methods are not supported by this version',
+  ).describe(
+    '`plain`: SASL PLAIN as `user` on behalf of the mail user (Dovecot, Cyrus); `master-suffix`: as `mailuser*user` (Dovecot master users); `password`: one fixed account, whoever the mail user is.',
+  ),
+  user: line('a user name').describe('The name that Postern logs in with.'),
+  password: z
+    .string({ error: 'must be text, in quotes' })
+    .optional()
+    .describe('Its password. This or `passwordFile`.')
+    .meta({ title: 'secret' }),
+  passwordFile: path('./secrets/master')
+    .optional()
+    .describe('A file that holds its password on one line, closed to other users. This or `password`.'),
+  separator: choice(SEPARATORS)
+    .optional()
+    .describe('What stands between mail user and `user`, with `master-suffix`. Default: `*`.'),
+});
+
+const upstreamSchema = section({
+  protocol: protocol().describe('What the server speaks.'),
+  address: z
+    .union([
+      address,
+      z
+        .array(address, { error: 'must be host:port, or a list of them' })
+        .min(1, { error: 'must have at least one address' }),
+    ])
+    .meta({ title: 'host:port, or a list' })
+    .describe('Where it is: one address, or several that are tried in turn.'),
+  tls: choice(['implicit', 'starttls', 'none']).describe(
+    '`implicit`: TLS from the first byte; `starttls`: TLS before anything else; `none`: in clear, for loopback.',
+  ),
+  ca: path('./tls/internal-ca.pem')
+    .optional()
+    .describe('Authorities to trust for it, PEM. Default: those that Node.js trusts.'),
+  serverName: domain('imap.example.com')
+    .optional()
+    .describe('The name that its certificate must be for. Default: the host in `address`.'),
+  fingerprint: parsed(
+    'must be the SHA-256 of a certificate: 64 hexadecimal digits, with or without colons',
+    parseFingerprint,
+  )
+    .meta({ title: 'fingerprint' })
+    .optional()
+    .describe('SHA-256 of the one certificate to accept, instead of verifying it by authorities and name.'),
+  login: loginSchema,
+  connectDeadline: duration('10ms', '5m')
+    .prefault('5s')
+    .describe('Time to connect to one address, TLS included.'),
+  loginDeadline: duration('10ms', '5m').prefault('20s').describe('Time to log in once connected.'),
+  sendClientAddress: choice(['secure', 'always', 'never'])
+    .prefault('secure')
+    .describe(
+      'Whether it is told the client’s address (IMAP ID): `secure` means only over TLS or to loopback.',
+    ),
+  acceptUnauthenticate: flag()
+    .prefault(false)
+    .describe(
+      'Join clients to a server that offers UNAUTHENTICATE (RFC 8437) after login. A client could then log in there again, past Postern.',
+    ),
+});
+
+export const upstreamsSchema = named(upstreamSchema);
+
+/** `AB:CD:…` in upper case; undefined if the text is not 32 bytes in hexadecimal. */
+export function parseFingerprint(text: string): string | undefined {
+  const separated = /^([0-9a-f]{2}:){31}[0-9a-f]{2}$/i.test(text);
+  if (!separated && !/^[0-9a-f]{64}$/i.test(text)) return undefined;
+  return text.replaceAll(':', '').toUpperCase().match(/../g)?.join(':');
+}
+
+/** Keys that only mean something together with others. */
+export function checkUpstreams(upstreams: Written): void {
+  if (upstreams.isWritten && typeof upstreams.value === 'object' && upstreams.entries().length === 0) {
+    upstreams.wrong('is empty, must have at least one upstream');
+  }
+  for (const [, upstream] of upstreams.entries()) {
+    const notWhen = (key: string, condition: boolean, because: string) => {
+      if (condition && upstream.get(key).isWritten)
+        upstream.get(key).wrongKey(`${because}, must be left out`);
+    };
+    const inClear = upstream.get('tls').text === 'none';
+    const pinned = !inClear && upstream.get('fingerprint').isWritten;
+    notWhen('ca', inClear, 'means nothing with tls: none');
+    notWhen('serverName', inClear, 'means nothing with tls: none');
+    notWhen('fingerprint', inClear, 'means nothing with tls: none');
+    notWhen('ca', pinned, 'means nothing beside fingerprint');
+    notWhen('serverName', pinned, 'means nothing beside fingerprint');
+    checkLogin(upstream.get('login'));
+  }
+}
+
+function checkLogin(login: Written): void {
+  const method = login.get('method').text;
+  const separator = login.get('separator');
+  if (method !== undefined && method !== 'master-suffix' && separator.isWritten) {
+    separator.wrongKey('means nothing with this method, must be left out');
+  }
+}

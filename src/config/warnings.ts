@@ -1,0 +1,72 @@
+// What is allowed in a configuration and still worth a second look. `check-config` prints it, `serve` may log it.
+
+import { NetworkSet } from '../lib/network.ts';
+import type { Config, HostPort, UpstreamConfig } from './config.ts';
+
+const loopback = new NetworkSet(['127.0.0.0/8', '::1/128']);
+
+/** Whether an address is this machine's own by its text: no name but `localhost` is looked up. */
+export function isLoopback({ host }: HostPort): boolean {
+  return host === 'localhost' || loopback.has(host);
+}
+
+/** One line each, `section.key: what, and what of it`. */
+export function configWarnings(config: Config): string[] {
+  return [
+    ...Object.values(config.upstreams).flatMap(upstreamWarnings),
+    ...routeWarnings(config),
+    ...limitWarnings(config),
+  ];
+}
+
+function upstreamWarnings(upstream: UpstreamConfig): string[] {
+  const distant = upstream.addresses.filter((address) => !isLoopback(address));
+  if (upstream.tls !== 'none' || distant.length === 0) return [];
+  const hosts = distant.map(({ host }) => host).join(', ');
+  return [
+    `upstreams.${upstream.name}.tls: is none, so mail and Postern's own password travel to ${hosts} in clear; use implicit or starttls`,
+  ];
+}
+
+function routeWarnings({ routes, upstreams }: Config): string[] {
+  const everyone = routes.findIndex((route) => route.users === '*');
+  const unreachable = routes.flatMap((_, index) =>
+    everyone !== -1 && index > everyone
+      ? [
+          `routes[${index}]: is never reached, because routes[${everyone}] is for everyone; put it before that one`,
+        ]
+      : [],
+  );
+  const used = new Set(routes.map((route) => route.imap));
+  const unused = Object.keys(upstreams).flatMap((name) =>
+    used.has(name) ? [] : [`upstreams.${name}: has no route, so nobody gets there; add one or leave it out`],
+  );
+  return [...unreachable, ...unused];
+}
+
+/** OWASP's equivalent settings for argon2id: at least so many passes at so much memory. */
+const PASSES_BY_MEMORY = [
+  { memoryKiB: 47_104, passes: 1 },
+  { memoryKiB: 19_456, passes: 2 },
+  { memoryKiB: 12_288, passes: 3 },
+  { memoryKiB: 9_216, passes: 4 },
+  { memoryKiB: 7_168, passes: 5 },
+];
+
+const LEAST_IDLE = 30 * 60_000;
+
+function limitWarnings({ limits, appPasswords: { hash } }: Config): string[] {
+  const warnings: string[] = [];
+  if (limits.idle < LEAST_IDLE) {
+    warnings.push(
+      'limits.idle: is below 30m, which RFC 3501 §5.4 asks for; mail clients that wait by IDLE will be cut off',
+    );
+  }
+  const needed = PASSES_BY_MEMORY.find(({ memoryKiB }) => hash.memoryKiB >= memoryKiB)?.passes ?? 5;
+  if (hash.passes < needed) {
+    warnings.push(
+      `appPasswords.hash.passes: is weaker than OWASP recommends with ${hash.memoryKiB} KiB; use ${needed}, or more memory`,
+    );
+  }
+  return warnings;
+}

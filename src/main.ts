@@ -1,0 +1,80 @@
+// Arguments → command → exit code. The only place that knows exit codes (they follow sysexits(3)).
+
+import { Command, CommanderError } from 'commander';
+import { checkConfigCommand } from './cli/check-config.ts';
+import { printConfigCommand } from './cli/print-config.ts';
+import type { Terminal } from './cli/terminal.ts';
+import { version } from './cli/version.ts';
+import { ConfigError, RefusedError, UnavailableError, UsageError } from './lib/errors.ts';
+import { StoreUnavailableError } from './store/store.ts';
+
+export { processTerminal } from './cli/terminal.ts';
+
+/** In the order in which `postern --help` lists them. A new command is one line here. */
+const COMMANDS: readonly ((terminal: Terminal, env: NodeJS.ProcessEnv) => Command)[] = [
+  checkConfigCommand,
+  printConfigCommand,
+];
+
+const EXIT = { ok: 0, refused: 1, usage: 64, unavailable: 69, internal: 70, config: 78 } as const;
+
+const EXAMPLES = `
+Examples:
+  postern check-config --config /etc/postern/postern.yaml
+  postern serve --config /etc/postern/postern.yaml
+  postern help check-config
+
+Exit codes: 0 done, 1 the answer is no, 64 usage, 69 unavailable for now, 70 internal error, 78 configuration.
+`;
+
+/**
+ * Runs one command line (without the program's own name) and gives its exit code. Never rejects: what a command throws is
+ * printed on standard error.
+ */
+export async function main(
+  argv: readonly string[],
+  terminal: Terminal,
+  env: NodeJS.ProcessEnv,
+): Promise<number> {
+  try {
+    const program = new Command('postern')
+      .description('A side door for mail clients that cannot do two-step verification.')
+      .version(version())
+      .addHelpText('after', EXAMPLES);
+    for (const command of COMMANDS) program.addCommand(command(terminal, env));
+    settle(program, terminal);
+    await program.parseAsync([...argv], { from: 'user' });
+    return EXIT.ok;
+  } catch (error) {
+    return report(error, terminal);
+  }
+}
+
+/** Commander prints through the terminal and throws instead of exiting, in every subcommand too. */
+function settle(command: Command, terminal: Terminal): void {
+  command
+    .exitOverride()
+    .showHelpAfterError('(add --help for what can be written)')
+    .configureOutput({ writeOut: terminal.stdout, writeErr: terminal.stderr });
+  for (const subcommand of command.commands) settle(subcommand, terminal);
+}
+
+function report(error: unknown, terminal: Terminal): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
+  if (error instanceof ConfigError) {
+    for (const message of error.messages) terminal.stderr(`${message}\n`);
+    return EXIT.config;
+  }
+  const [code, text] = classify(error);
+  terminal.stderr(`postern: ${text}\n`);
+  return code;
+}
+
+function classify(error: unknown): [code: number, text: string] {
+  if (error instanceof RefusedError) return [EXIT.refused, error.message];
+  if (error instanceof UsageError) return [EXIT.usage, error.message];
+  if (error instanceof UnavailableError) return [EXIT.unavailable, error.message];
+  if (error instanceof StoreUnavailableError) return [EXIT.unavailable, error.message];
+  const detail = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  return [EXIT.internal, `internal error, please report it: ${detail}`];
+}
