@@ -1,0 +1,124 @@
+// The queue before argon2id: how many run, how many wait, and whose turn it is.
+
+import { expect, test } from 'vitest';
+import { type AppPassword, generateAppPassword } from '../../../src/passwords/app-password.ts';
+import { hashAppPassword } from '../../../src/passwords/hash.ts';
+import { HashQueueFullError, Verifier } from '../../../src/passwords/verifier.ts';
+
+const password = generateAppPassword();
+
+/** argon2id that ends when the test says so. */
+function manual() {
+  const started: string[] = [];
+  const ends = new Map<string, { resolve: (match: boolean) => void; reject: (error: Error) => void }>();
+  const verify = (hash: string, _: AppPassword) => {
+    started.push(hash);
+    return new Promise<boolean>((resolve, reject) => ends.set(hash, { resolve, reject }));
+  };
+  return {
+    started,
+    verify,
+    end: (hash: string, match = true) => ends.get(hash)!.resolve(match),
+    fail: (hash: string) => ends.get(hash)!.reject(new Error('malformed')),
+  };
+}
+const settle = () => new Promise((resolve) => setImmediate(resolve));
+
+test('verifies with argon2id and counts each run', async () => {
+  const results: string[] = [];
+  const verifier = new Verifier({ concurrency: 2, queue: 10, onVerified: (result) => results.push(result) });
+  const phc = await hashAppPassword(password, { memoryKiB: 64, passes: 1, lanes: 1 });
+  expect(await verifier.verify(phc, password)).toBe(true);
+  expect(await verifier.verify(phc, generateAppPassword())).toBe(false);
+  expect(results).toEqual(['match', 'mismatch']);
+});
+
+test('so many at once, the rest in the order they came', async () => {
+  const work = manual();
+  const verifier = new Verifier({ concurrency: 2, queue: 10, verify: work.verify });
+  const all = ['a', 'b', 'c', 'd'].map((hash) => verifier.verify(hash, password));
+  await settle();
+  expect(work.started).toEqual(['a', 'b']);
+  expect(verifier.length).toBe(2);
+  work.end('b');
+  await settle();
+  expect(work.started).toEqual(['a', 'b', 'c']);
+  work.end('a');
+  await settle();
+  expect(work.started).toEqual(['a', 'b', 'c', 'd']);
+  expect(verifier.length).toBe(0);
+  work.end('c', false);
+  work.end('d');
+  expect(await Promise.all(all)).toEqual([true, true, false, true]);
+});
+
+test('a full queue refuses at once, and takes more when it has room again', async () => {
+  const work = manual();
+  const verifier = new Verifier({ concurrency: 1, queue: 2, verify: work.verify });
+  const all = ['a', 'b', 'c'].map((hash) => verifier.verify(hash, password));
+  await expect(verifier.verify('d', password)).rejects.toThrow(HashQueueFullError);
+  work.end('a');
+  await settle();
+  all.push(verifier.verify('e', password));
+  for (const hash of ['b', 'c', 'e']) {
+    await settle();
+    work.end(hash);
+  }
+  expect(await Promise.all(all)).toEqual([true, true, true, true]);
+});
+
+test('one network holds a quarter of the queue at most', async () => {
+  const work = manual();
+  const verifier = new Verifier({ concurrency: 1, queue: 8, verify: work.verify });
+  const hostile = '203.0.113.7/32';
+  const all = ['run', 'h1', 'h2'].map((hash) => verifier.verify(hash, password, hostile));
+  await expect(verifier.verify('h3', password, hostile)).rejects.toThrow(HashQueueFullError);
+  all.push(verifier.verify('office', password, '192.0.2.1/32'));
+  work.end('run');
+  await settle();
+  // One of its own has left the queue.
+  all.push(verifier.verify('h4', password, hostile));
+  for (const hash of ['h1', 'h2', 'office', 'h4']) {
+    await settle();
+    work.end(hash);
+  }
+  expect(await Promise.all(all)).toHaveLength(5);
+  expect(work.started).toEqual(['run', 'h1', 'h2', 'office', 'h4']);
+});
+
+test('a malformed hash rejects, is not counted, and frees its place', async () => {
+  const results: string[] = [];
+  const work = manual();
+  const verifier = new Verifier({
+    concurrency: 1,
+    queue: 2,
+    verify: work.verify,
+    onVerified: (result) => results.push(result),
+  });
+  const bad = verifier.verify('bad', password);
+  const good = verifier.verify('good', password);
+  work.fail('bad');
+  await expect(bad).rejects.toThrow('malformed');
+  await settle();
+  work.end('good');
+  expect(await good).toBe(true);
+  expect(results).toEqual(['match']);
+});
+
+test('a thousand at once: none is lost, never more than the bound runs', async () => {
+  let running = 0;
+  let most = 0;
+  const verifier = new Verifier({
+    concurrency: 3,
+    queue: 1000,
+    verify: async () => {
+      most = Math.max(most, ++running);
+      await settle();
+      running--;
+      return true;
+    },
+  });
+  const all = await Promise.all(Array.from({ length: 1000 }, (_, n) => verifier.verify(String(n), password)));
+  expect(all.every(Boolean)).toBe(true);
+  expect(most).toBe(3);
+});
