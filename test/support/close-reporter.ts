@@ -16,6 +16,7 @@ export class CloseReporter implements Reporter {
   onTestRunEnd(modules: readonly TestModule[], unhandled: readonly unknown[]): void {
     let passed = 0;
     let failed = unhandled.length;
+    const notRun: string[] = [];
     for (const module of modules) {
       failed += module.errors().length;
       for (const suite of module.children.allSuites()) failed += suite.errors().length;
@@ -23,12 +24,13 @@ export class CloseReporter implements Reporter {
         const { state } = test.result();
         if (state === 'passed') passed += 1;
         else if (state === 'failed') failed += 1;
-        else if (!this.#filtered) {
-          failed += 1;
-          console.log(`not run, which counts as a failure: ${test.fullName}`);
-        }
+        else if (!this.#filtered) notRun.push(test.fullName);
       }
     }
+    // Behind a failure (of a beforeAll, say) it is only a consequence, and the names would bury the cause.
+    if (notRun.length > 0) console.log(`not run, which counts as failed: ${notRun.length}`);
+    if (failed === 0) for (const name of notRun) console.log(`  ${name}`);
+    failed += notRun.length;
     if (failed > 0 || passed === 0) process.exitCode = 1;
     console.log(`${passed} passed, ${failed} failed`);
   }
