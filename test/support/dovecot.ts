@@ -167,16 +167,19 @@ function mailOwner(): { uid: number; gid: number; isRoot: boolean } {
   return uid === 0 ? { uid: 65_534, gid: 65_534, isRoot: true } : { uid, gid, isRoot: false };
 }
 
-/** Settings without which Dovecot cannot run as anybody but root: no change of user, no chroot. */
+/** Settings without which Dovecot cannot run as anybody but root: no change of user or group, no chroot. */
 function unprivileged(): string {
-  const user = process.getuid?.();
-  const name = readFileSync('/etc/passwd', 'utf8')
-    .split('\n')
-    .find((line) => line.split(':')[2] === String(user))
-    ?.split(':')[0];
+  // passwd(5) and group(5): the name is the first field, the number the third.
+  const nameOf = (file: string, id: number | undefined) =>
+    readFileSync(file, 'utf8')
+      .split('\n')
+      .map((line) => line.split(':'))
+      .find((fields) => fields[2] === String(id))?.[0];
+  const user = nameOf('/etc/passwd', process.getuid?.());
   return `
-default_internal_user = ${name}
-default_login_user = ${name}
+default_internal_user = ${user}
+default_internal_group = ${nameOf('/etc/group', process.getgid?.())}
+default_login_user = ${user}
 service anvil {
   chroot =
 }
