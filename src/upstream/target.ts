@@ -1,0 +1,29 @@
+// Where an upstream is and how a connection to it is protected, as the dialler needs it.
+
+export interface UpstreamAddress {
+  /** A host name or an IP address, IPv6 without brackets. */
+  readonly host: string;
+  readonly port: number;
+}
+
+/** One object for each upstream, for as long as its config holds: its TLS context is kept by that object's identity. */
+export interface UpstreamTarget {
+  /** Its name in the config. */
+  readonly name: string;
+  /** Tried in this order. */
+  readonly addresses: readonly UpstreamAddress[];
+  readonly tls: 'implicit' | 'starttls' | 'none';
+  /** A private CA as PEM text, instead of the system's; null: the system's. */
+  readonly ca: string | null;
+  /** The name that the certificate must have, instead of the address's host. */
+  readonly serverName: string | null;
+  /** SHA-256 of the one certificate that is accepted, instead of any CA and name: `AA:BB:…`. */
+  readonly fingerprint: string | null;
+  /** Milliseconds for each address: name resolution, TCP, TLS and the protocol's greeting together. */
+  readonly connectDeadline: number;
+}
+
+/** `host:port` as an operator writes it. */
+export function addressText({ host, port }: UpstreamAddress): string {
+  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+}
