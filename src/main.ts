@@ -2,8 +2,13 @@
 
 import { Command, CommanderError } from 'commander';
 import { checkConfigCommand } from './cli/check-config.ts';
+import { healthcheckCommand } from './cli/healthcheck.ts';
+import { passwordCommand } from './cli/password.ts';
 import { printConfigCommand } from './cli/print-config.ts';
+import { serveCommand } from './cli/serve.ts';
+import { sessionsCommand } from './cli/sessions.ts';
 import type { Terminal } from './cli/terminal.ts';
+import { userCommand } from './cli/user.ts';
 import { version } from './cli/version.ts';
 import { ConfigError, RefusedError, UnavailableError, UsageError } from './lib/errors.ts';
 import { StoreUnavailableError } from './store/store.ts';
@@ -12,8 +17,13 @@ export { processTerminal } from './cli/terminal.ts';
 
 /** In the order in which `postern --help` lists them. A new command is one line here. */
 const COMMANDS: readonly ((terminal: Terminal, env: NodeJS.ProcessEnv) => Command)[] = [
+  serveCommand,
+  passwordCommand,
+  userCommand,
+  sessionsCommand,
   checkConfigCommand,
   printConfigCommand,
+  healthcheckCommand,
 ];
 
 const EXIT = { ok: 0, refused: 1, usage: 64, unavailable: 69, internal: 70, config: 78 } as const;

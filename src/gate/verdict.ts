@@ -79,3 +79,13 @@ export interface Unavailable {
   readonly reason: UnavailableReason;
 }
 export type Verdict = Admitted | Refused | Throttled | Unavailable;
+
+export interface Decision {
+  readonly verdict: Verdict;
+  /** False: too many wait for their answer already, so the connection is closed without one. */
+  readonly answer: boolean;
+  /** The canonical user, if the login was one and does not look like a secret: for the log. */
+  readonly user: User | null;
+  /** The record whose secret was presented, admitted or not. */
+  readonly passwordId: string | null;
+}

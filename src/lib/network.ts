@@ -33,6 +33,12 @@ function expandIPv6(address: string): string[] {
   return [...left, ...zeros, ...right];
 }
 
+/** Whether an address is this machine's own: 127.0.0.0/8 or ::1. */
+export function isLoopback(address: string): boolean {
+  const canonical = canonicalAddress(address);
+  return canonical === '::1' || canonical?.startsWith('127.') === true;
+}
+
 /** `192.0.2.0/24` or a bare address, as canonical text; undefined if it is neither. Host bits are not checked. */
 export function parseNetwork(text: string): string | undefined {
   const [base = '', prefix, extra] = text.split('/');

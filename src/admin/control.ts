@@ -1,0 +1,120 @@
+// The control socket: how commands talk to the running process. HTTP with JSON over a Unix socket of mode 0600, so that
+// the file's owner is who may use it.
+//
+//   GET  /sessions                             → [{ id, user, protocol, … }]
+//   POST /sessions/end  {"id"} | {"user"}      → { "ended": n }
+
+import { once } from 'node:events';
+import { chmodSync, rmSync } from 'node:fs';
+import { createServer, type IncomingMessage, request, type Server } from 'node:http';
+import { connect } from 'node:net';
+import { ConfigError, UnavailableError } from '../lib/errors.ts';
+import { parseUser } from '../lib/user.ts';
+import type { LiveSessions } from '../sessions/live-sessions.ts';
+
+export interface ControlDeps {
+  readonly sessions: Pick<LiveSessions, 'list' | 'end'>;
+}
+
+/** Octets of a request's body. */
+const MAX_BODY = 16_384;
+
+/** Listens on `path`, in place of a socket that a dead process left. Throws ConfigError if a living one answers there. */
+export async function startControl(path: string, deps: ControlDeps): Promise<Server> {
+  if (await answers(path)) {
+    throw new ConfigError(`control.socket: another process answers on ${path}; is Postern running already?`);
+  }
+  rmSync(path, { force: true });
+  const server = createServer(async (incoming, response) => {
+    const { status, body } = await answer(incoming, deps).catch(() => badRequest('the body is not JSON'));
+    response.writeHead(status, { 'content-type': 'application/json' });
+    response.end(JSON.stringify(body));
+  });
+  // The socket is never open to others, not for a moment: it is made under this mask.
+  const mask = process.umask(0o177);
+  try {
+    server.listen(path);
+  } finally {
+    process.umask(mask);
+  }
+  try {
+    await once(server, 'listening');
+  } catch (error) {
+    throw new ConfigError(
+      `control.socket: cannot listen on ${path}: ${(error as NodeJS.ErrnoException).code}`,
+    );
+  }
+  chmodSync(path, 0o600);
+  return server;
+}
+
+async function answer(
+  incoming: IncomingMessage,
+  deps: ControlDeps,
+): Promise<{ status: number; body: unknown }> {
+  switch (`${incoming.method} ${incoming.url}`) {
+    case 'GET /sessions':
+      return { status: 200, body: deps.sessions.list() };
+    case 'POST /sessions/end': {
+      const which = (await readBody(incoming)) as { id?: unknown; user?: unknown } | null;
+      if (typeof which?.id === 'string') {
+        return { status: 200, body: { ended: deps.sessions.end({ id: which.id }, 'admin') } };
+      }
+      const user = typeof which?.user === 'string' ? parseUser(which.user) : undefined;
+      if (user === undefined) return badRequest('which session? {"id"} or {"user"}');
+      return { status: 200, body: { ended: deps.sessions.end({ user }, 'admin') } };
+    }
+    default:
+      return { status: 404, body: { error: 'no such request; is the running Postern of another version?' } };
+  }
+}
+
+function badRequest(error: string): { status: number; body: unknown } {
+  return { status: 400, body: { error } };
+}
+
+async function readBody(incoming: IncomingMessage): Promise<unknown> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of incoming as AsyncIterable<Buffer>) {
+    size += chunk.length;
+    if (size > MAX_BODY) throw new RangeError('the body is too large');
+    chunks.push(chunk);
+  }
+  return JSON.parse(Buffer.concat(chunks).toString());
+}
+
+function answers(path: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const probe = connect(path, () => {
+      probe.destroy();
+      resolve(true);
+    });
+    probe.once('error', () => resolve(false));
+  });
+}
+
+/** A command's side: one request to the running process. Throws UnavailableError if none runs. */
+export async function askControl(
+  path: string,
+  method: 'GET' | 'POST',
+  url: string,
+  body?: object,
+): Promise<unknown> {
+  const outgoing = request({ socketPath: path, method, path: url, timeout: 10_000 });
+  outgoing.once('timeout', () => outgoing.destroy(new Error('no answer')));
+  outgoing.end(body === undefined ? undefined : JSON.stringify(body));
+  try {
+    const [response] = (await once(outgoing, 'response')) as [IncomingMessage];
+    const chunks: Buffer[] = [];
+    for await (const chunk of response as AsyncIterable<Buffer>) chunks.push(chunk);
+    const answered: unknown = JSON.parse(Buffer.concat(chunks).toString());
+    if (response.statusCode === 200) return answered;
+    throw new UnavailableError(`the running Postern says: ${(answered as { error?: string }).error}`);
+  } catch (error) {
+    if (error instanceof UnavailableError) throw error;
+    const { code } = error as NodeJS.ErrnoException;
+    const hint = code === 'EACCES' ? 'it belongs to another user' : 'is `postern serve` running?';
+    throw new UnavailableError(`nothing answers on the control socket ${path} (${hint})`);
+  }
+}

@@ -1,0 +1,61 @@
+// What operators and orchestrators ask over HTTP: /metrics, /livez, /readyz. It has no secrets and changes nothing, but
+// belongs on an address that only they reach.
+
+import { createServer, type Server } from 'node:http';
+import type { Metrics } from '../lib/metrics.ts';
+
+export interface AdminDeps {
+  readonly metrics: Pick<Metrics, 'render'>;
+  /** Brings gauges up to date that are only worth computing when somebody looks. */
+  readonly beforeScrape: () => void;
+  /** Whether this instance should get traffic, and in a word why not. */
+  readonly readiness: () => { ready: boolean; status: string };
+}
+
+/** Rejects with Node's error (EADDRINUSE, EACCES). */
+export async function startAdmin(
+  address: { host: string; port: number },
+  deps: AdminDeps,
+): Promise<{ server: Server; port: number }> {
+  const server = createServer(async (request, response) => {
+    const { status, type, body } = await answer(request.method ?? '', request.url ?? '', deps);
+    response.writeHead(status, { 'content-type': type, 'cache-control': 'no-store' });
+    response.end(request.method === 'HEAD' ? undefined : body);
+  });
+  server.requestTimeout = 10_000;
+  server.headersTimeout = 5_000;
+  server.maxConnections = 100;
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(address.port, address.host, resolve);
+  });
+  const bound = server.address();
+  return { server, port: typeof bound === 'object' && bound !== null ? bound.port : address.port };
+}
+
+async function answer(
+  method: string,
+  url: string,
+  deps: AdminDeps,
+): Promise<{ status: number; type: string; body: string }> {
+  if (method !== 'GET' && method !== 'HEAD') return json(405, { error: 'only GET' });
+  switch (url.split('?', 1)[0]) {
+    case '/metrics': {
+      deps.beforeScrape();
+      const { body, contentType } = await deps.metrics.render();
+      return { status: 200, type: contentType, body };
+    }
+    case '/livez':
+      return json(200, { status: 'alive' });
+    case '/readyz': {
+      const { ready, status } = deps.readiness();
+      return json(ready ? 200 : 503, { status });
+    }
+    default:
+      return json(404, { error: 'there are /metrics, /livez and /readyz' });
+  }
+}
+
+function json(status: number, body: object): { status: number; type: string; body: string } {
+  return { status, type: 'application/json; charset=utf-8', body: `${JSON.stringify(body)}\n` };
+}

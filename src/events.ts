@@ -1,0 +1,220 @@
+// One function per business event: the log line and the metric that it makes. Nobody else logs or counts.
+// What a peer sent reaches a line only through `printable`; secrets are not in these arguments at all.
+
+import type { Reason } from './gate/verdict.ts';
+import type { Log } from './lib/log.ts';
+import type { Metrics } from './lib/metrics.ts';
+import type { Protocol } from './lib/protocol.ts';
+import type { User } from './lib/user.ts';
+
+export interface ConnectionFacts {
+  readonly id: string;
+  readonly listener: string;
+  readonly client: { readonly address: string; readonly port: number };
+}
+
+export interface LoginFacts {
+  readonly protocol: Protocol;
+  readonly verdict: 'admitted' | 'refused' | 'throttled' | 'unavailable';
+  readonly reason: Reason;
+  /** null if the login was no user, or looked like a secret. */
+  readonly user: User | null;
+  /** The record, where the right secret was presented. */
+  readonly passwordId: string | null;
+  readonly tls: string | null;
+  readonly software: string | null;
+  readonly upstream: string | null;
+  /** From the attempt's arrival to its answer. */
+  readonly seconds: number;
+  /** False if the connection was closed instead of answered. */
+  readonly answered: boolean;
+}
+
+export interface SessionFacts {
+  readonly id: string;
+  readonly protocol: Protocol;
+  readonly user: User;
+  readonly passwordId: string;
+  readonly upstream: string;
+  readonly client: { readonly address: string; readonly port: number };
+}
+
+export type Events = ReturnType<typeof createEvents>;
+
+export function createEvents({ log, metrics }: { log: Log; metrics: Metrics }) {
+  const connectionFields = (connection: ConnectionFacts) => ({
+    session: connection.id,
+    listener: connection.listener,
+    client: connection.client.address,
+    clientPort: connection.client.port,
+  });
+  let storeAnswers = true;
+
+  return {
+    listening(listener: string, address: string, port: number) {
+      log.info({ event: 'listening', listener, address, port }, `listening on ${address} port ${port}`);
+    },
+    ready(version: string, node: string) {
+      metrics.set('postern_build_info', { version, node }, 1);
+      metrics.set('postern_config_last_reload_successful', {}, 1);
+      metrics.set('postern_throttle_degraded', {}, 0);
+      log.info({ event: 'ready', version, node }, 'ready');
+    },
+    certificateLoaded(expiresAt: number) {
+      metrics.set('postern_tls_certificate_expiry_timestamp_seconds', {}, expiresAt);
+    },
+    draining(sessions: number, deadline: number) {
+      log.info({ event: 'draining', sessions, seconds: deadline / 1000 }, 'draining: no new connections');
+    },
+    stopped(sessionsCut: number) {
+      log.info({ event: 'stopped', sessionsCut }, 'stopped');
+    },
+
+    connectionOpened(listener: string) {
+      metrics.add('postern_connections', { listener }, 1);
+    },
+    connectionClosed(listener: string) {
+      metrics.add('postern_connections', { listener }, -1);
+    },
+    connectionRejected(facts: { listener: string; address: string; bound: string }) {
+      metrics.increment('postern_connections_rejected_total', {
+        listener: facts.listener,
+        limit: facts.bound,
+      });
+      log.debug({
+        event: 'connection_rejected',
+        listener: facts.listener,
+        client: facts.address,
+        limit: facts.bound,
+      });
+    },
+    acceptFailed(listener: string, error: Error) {
+      log.error({ event: 'accept_failed', listener, error: errorCode(error) }, 'cannot accept connections');
+    },
+    tlsStarted(listener: string, version: string) {
+      metrics.increment('postern_tls_connections_total', { listener, version });
+    },
+    tlsFailed(connection: ConnectionFacts, error: unknown) {
+      metrics.increment('postern_tls_failures_total', { listener: connection.listener, kind: 'handshake' });
+      log.debug({ event: 'tls_failed', ...connectionFields(connection), error: errorCode(error) });
+    },
+    tlsMistake(connection: ConnectionFacts, kind: 'plaintext_on_tls_port' | 'tls_on_starttls_port' | 'http') {
+      metrics.increment('postern_tls_failures_total', { listener: connection.listener, kind });
+      log.warn({ event: 'client_mistake', ...connectionFields(connection), kind }, CLIENT_MISTAKES[kind]);
+    },
+
+    login(connection: ConnectionFacts, login: LoginFacts) {
+      const { protocol, verdict, reason } = login;
+      metrics.increment('postern_logins_total', { protocol, verdict, reason });
+      if (verdict === 'admitted') metrics.observe('postern_login_seconds', { protocol }, login.seconds);
+      const line = {
+        event: 'login',
+        ...connectionFields(connection),
+        ...login,
+        software: printable(login.software),
+        seconds: Number(login.seconds.toFixed(3)),
+      };
+      log.info(line, `login ${verdict}`);
+    },
+    sessionStarted(session: SessionFacts) {
+      metrics.add('postern_sessions', { protocol: session.protocol }, 1);
+    },
+    sessionEnded(
+      session: SessionFacts,
+      end: { reason: string; bytesToUpstream: number; bytesToClient: number; seconds: number },
+    ) {
+      const { protocol } = session;
+      metrics.add('postern_sessions', { protocol }, -1);
+      metrics.increment('postern_sessions_ended_total', { protocol, reason: end.reason });
+      metrics.increment(
+        'postern_session_bytes_total',
+        { protocol, direction: 'to_upstream' },
+        end.bytesToUpstream,
+      );
+      metrics.increment(
+        'postern_session_bytes_total',
+        { protocol, direction: 'to_client' },
+        end.bytesToClient,
+      );
+      const { id, client, ...facts } = session;
+      log.info(
+        {
+          event: 'session',
+          session: id,
+          client: client.address,
+          clientPort: client.port,
+          ...facts,
+          ...end,
+          seconds: Number(end.seconds.toFixed(3)),
+        },
+        `session ended: ${end.reason}`,
+      );
+    },
+
+    passwordVerified(result: 'match' | 'mismatch') {
+      metrics.increment('postern_password_verifications_total', { result });
+    },
+    verificationQueue(length: number) {
+      metrics.set('postern_verification_queue_length', {}, length);
+    },
+
+    upstreamConnected(upstream: string, seconds: number) {
+      metrics.set('postern_upstream_up', { upstream }, 1);
+      metrics.observe('postern_upstream_connect_seconds', { upstream }, seconds);
+    },
+    upstreamFailed(upstream: string, address: string, detail: string) {
+      metrics.set('postern_upstream_up', { upstream }, 0);
+      log.warn(
+        { event: 'upstream_failed', upstream, address, detail: printable(detail) },
+        'upstream cannot be reached',
+      );
+    },
+    /** A misconfiguration that only the operator can mend. */
+    upstreamRefusedPostern(upstream: string, reason: Reason, detail: string) {
+      log.error(
+        { event: 'upstream_refused', upstream, reason, detail: printable(detail) },
+        'upstream login failed',
+      );
+    },
+
+    storeFailed(during: string, error: unknown) {
+      if (storeAnswers) {
+        log.error(
+          { event: 'store_unavailable', during, error: errorText(error) },
+          'the store does not answer',
+        );
+      }
+      storeAnswers = false;
+    },
+    storeAnswered() {
+      if (!storeAnswers) log.info({ event: 'store_recovered' }, 'the store answers again');
+      storeAnswers = true;
+    },
+    internalError(where: string, error: unknown) {
+      const stack = error instanceof Error ? error.stack : undefined;
+      log.error({ event: 'internal_error', where, error: errorText(error), stack }, 'internal error');
+    },
+  };
+}
+
+const CLIENT_MISTAKES = {
+  plaintext_on_tls_port: 'a client spoke plaintext on a TLS port: its security setting should be SSL/TLS',
+  tls_on_starttls_port: 'a client spoke TLS on a STARTTLS port: its security setting should be STARTTLS',
+  http: 'a client spoke HTTP to a mail port',
+} as const;
+
+/** A peer's words, fit for a log line: no control characters, at most 200 characters. */
+export function printable(text: string | null): string | null {
+  return text === null ? null : text.replace(/[\p{C}\p{Zl}\p{Zp}]/gu, '?').slice(0, 200);
+}
+
+function errorCode(error: unknown): string {
+  const { code, message } = error as { code?: string; message?: string };
+  return code ?? printable(message ?? 'unknown') ?? 'unknown';
+}
+
+function errorText(error: unknown): string {
+  if (!(error instanceof Error)) return 'unknown';
+  const cause = error.cause instanceof Error ? `: ${error.cause.message}` : '';
+  return printable(`${error.message}${cause}`) ?? 'unknown';
+}

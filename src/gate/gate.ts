@@ -1,0 +1,265 @@
+// The gate: from an attempt to a verdict. It knows no protocol and no socket.
+//
+//   1 canonicalise → 2 shape → 3 select → 4 throttle → 5 verify → 6 policy → 7 account → 8 answer
+//
+// What holds for every attempt: only what has the shape of an app password is hashed, fingerprinted or looked up; a wrong one costs
+// an HMAC and a look-up; a user that does not exist takes the same path as one that does; a right secret is never stopped by
+// what others do; and a refusal is answered a constant time after its attempt came.
+
+import type { Clock } from '../lib/clock.ts';
+import { networkOf } from '../lib/network.ts';
+import { Secret } from '../lib/secret.ts';
+import type { User } from '../lib/user.ts';
+import { type AppPassword, readAppPassword } from '../passwords/app-password.ts';
+import { type HashParameters, needsRehash } from '../passwords/hash.ts';
+import type { PasswordRecord } from '../passwords/record.ts';
+import type { SelectorKeys } from '../passwords/selector-keys.ts';
+import { HashQueueFullError, type Verifier } from '../passwords/verifier.ts';
+import { type Selection, type Store, StoreUnavailableError } from '../store/store.ts';
+import type { Block, Throttle } from '../throttle/throttle.ts';
+import { canonicalise, type UserNames } from './canonicalise.ts';
+import type { Parking } from './parking.ts';
+import { policyRefusal } from './policy.ts';
+import type { RememberedVerifications } from './remembered.ts';
+import { type Route, routeFor } from './routes.ts';
+import type { Uses } from './uses.ts';
+import type { Attempt, Decision, RefusedReason, ThrottledReason, Verdict } from './verdict.ts';
+
+const DAY = 86_400_000;
+
+export interface GateDeps {
+  readonly names: UserNames;
+  readonly routes: readonly Route[];
+  readonly store: Pick<Store, 'select' | 'rehash'>;
+  readonly keys: Pick<SelectorKeys, 'selectors' | 'fingerprint'>;
+  readonly verifier: Pick<Verifier, 'verify' | 'hash' | 'length'>;
+  readonly hash: HashParameters;
+  readonly throttle: Throttle;
+  readonly remembered: RememberedVerifications;
+  readonly uses: Uses;
+  readonly parking: Parking;
+  /** Milliseconds from an attempt's arrival to the answer of a refusal. */
+  readonly failureDelay: number;
+  readonly clock: Clock;
+  readonly events: {
+    storeFailed(during: string, error: unknown): void;
+    storeAnswered(): void;
+    verificationQueue(length: number): void;
+    internalError(where: string, error: unknown): void;
+  };
+}
+
+/** A verdict, and whose secret was presented. */
+interface Judgement {
+  readonly verdict: Verdict;
+  readonly user: User | null;
+  readonly record: PasswordRecord | null;
+}
+
+/** One attempt on its way through the gate, once it is known to have a user and the shape of an app password. */
+interface Candidate {
+  readonly attempt: Attempt;
+  readonly user: User;
+  readonly password: AppPassword;
+  readonly network: string;
+}
+
+export class Gate {
+  readonly #deps: GateDeps;
+  /** Verifications under way: the same secret arriving on five connections is one run that all five wait for. */
+  readonly #underWay = new Map<string, Promise<boolean>>();
+
+  constructor(deps: GateDeps) {
+    this.#deps = deps;
+  }
+
+  /** Never rejects for what a client sent. Refusals and throttlings resolve after the constant delay. */
+  async decide(attempt: Attempt): Promise<Decision> {
+    const { verdict, user, record } = await this.#judge(attempt);
+    const answer = await this.#answerTime(attempt, verdict);
+    return { verdict, answer, user, passwordId: record?.id ?? null };
+  }
+
+  async #judge(attempt: Attempt): Promise<Judgement> {
+    // An old client's first try: no guess, no attempt, nothing.
+    if (attempt.secret.isEmpty) return judgement(refused('empty_password'));
+    const network = networkOf(attempt.client.address);
+    const user = canonicalise(attempt.login, this.#deps.names);
+    const password = readAppPassword(attempt.secret);
+    if (password === undefined) return this.#noGuess(network, 'not_an_app_password', loggable(user));
+    if (user === undefined) return this.#noGuess(network, 'bad_credentials', null);
+    const candidate = { attempt, user, password, network };
+    try {
+      return await this.#select(candidate);
+    } catch (error) {
+      if (error instanceof HashQueueFullError) return unavailable('hash_queue', user);
+      if (error instanceof StoreUnavailableError) this.#deps.events.storeFailed('login', error);
+      else this.#deps.events.internalError('gate', error);
+      return unavailable('store', user);
+    }
+  }
+
+  /** Steps 3 to 5: the records that could be meant, and whether one of them is. */
+  async #select(candidate: Candidate): Promise<Judgement> {
+    const { user, password } = candidate;
+    const selection = await this.#lookUp(candidate);
+    if (!('records' in selection)) return selection;
+    for (const record of selection.records) {
+      const outcome = await this.#verify(candidate, record, selection.userDisabled);
+      if (outcome === 'no budget')
+        return judgement(throttled('verification_budget', this.#deps.failureDelay), user);
+      if (outcome === 'match') return this.#admit(candidate, record, selection.userDisabled);
+    }
+    const fingerprint = this.#deps.keys.fingerprint(user, password, Math.floor(this.#deps.clock.now() / DAY));
+    const block = await this.#deps.throttle.guess({ network: candidate.network, user, fingerprint });
+    return judgement(block === undefined ? refused('bad_credentials') : blocked(block), loggable(user));
+  }
+
+  /** The look-up, or the verdict by what is remembered while the store does not answer. */
+  async #lookUp(candidate: Candidate): Promise<Selection | Judgement> {
+    const { store, keys, remembered, events } = this.#deps;
+    const { user, password } = candidate;
+    try {
+      const selection = await store.select(user, keys.selectors(user, password));
+      events.storeAnswered();
+      return selection;
+    } catch (error) {
+      if (!(error instanceof StoreUnavailableError)) throw error;
+      const last = remembered.lastMatch(remembered.keyOf(user, password));
+      if (last === undefined) throw error;
+      events.storeFailed('login', error);
+      return this.#admit(candidate, last.record, last.userDisabled);
+    }
+  }
+
+  /** Step 5: what is remembered, or one argon2id run that all who wait for the same answer share. */
+  async #verify(
+    candidate: Candidate,
+    record: PasswordRecord,
+    userDisabled: boolean,
+  ): Promise<'match' | 'mismatch' | 'no budget'> {
+    const { remembered, throttle, events, verifier } = this.#deps;
+    const { user, password, network } = candidate;
+    const key = remembered.keyOf(user, password);
+    const known = remembered.recall(key, record);
+    if (known !== undefined) {
+      remembered.refresh(key, record, userDisabled);
+      return known ? 'match' : 'mismatch';
+    }
+    const flight = `${key}${record.hash}`;
+    let running = this.#underWay.get(flight);
+    if (running === undefined) {
+      if (!(await throttle.mayVerify(network, record.id))) return 'no budget';
+      running = this.#underWay.get(flight);
+    }
+    if (running === undefined) {
+      running = verifier.verify(record.hash, password, network);
+      this.#underWay.set(flight, running);
+      events.verificationQueue(verifier.length);
+      const done = () => {
+        this.#underWay.delete(flight);
+        events.verificationQueue(verifier.length);
+      };
+      running.then((match) => {
+        remembered.remember(key, record, userDisabled, match);
+        done();
+        if (!match) this.#inBackground(throttle.mismatch(network, record.id));
+      }, done);
+    }
+    return (await running) ? 'match' : 'mismatch';
+  }
+
+  /** Steps 6 and 7 for a right secret. */
+  #admit(candidate: Candidate, record: PasswordRecord, userDisabled: boolean): Judgement {
+    const { clock, routes, throttle, uses } = this.#deps;
+    const { attempt, user, network } = candidate;
+    const { protocol, client } = attempt;
+    const use = { from: client.address, protocol, client: client.software };
+    const refusal = policyRefusal({
+      record,
+      userDisabled,
+      protocol,
+      address: client.address,
+      now: clock.now(),
+    });
+    const upstream = routeFor(routes, user, protocol);
+    if (refusal !== undefined || upstream === undefined) {
+      uses.note(record, 'refused', use);
+      return judgement(refused(refusal ?? 'no_route'), user, record);
+    }
+    uses.note(record, 'used', use);
+    this.#inBackground(throttle.success({ network, user }));
+    if (needsRehash(record.hash, this.#deps.hash)) this.#inBackground(this.#rehash(candidate, record));
+    return judgement({ kind: 'admitted', user, record, upstream }, user, record);
+  }
+
+  async #rehash(candidate: Candidate, record: PasswordRecord): Promise<void> {
+    const flight = `rehash ${record.id}`;
+    if (this.#underWay.has(flight)) return;
+    const { verifier, hash, store } = this.#deps;
+    const rehashed = verifier
+      .hash(candidate.password, hash, candidate.network)
+      .then((newHash) => store.rehash(record.id, record.hash, newHash))
+      .finally(() => this.#underWay.delete(flight));
+    this.#underWay.set(flight, rehashed);
+    await rehashed;
+  }
+
+  /** What cannot be right for anybody, and tells nothing about an app password: an attempt, but no guess. */
+  async #noGuess(network: string, reason: RefusedReason, user: User | null): Promise<Judgement> {
+    const block = await this.#deps.throttle.attempt(network);
+    return judgement(block === undefined ? refused(reason) : blocked(block), user);
+  }
+
+  /** Step 8. False: there is no place left to wait in, so the connection is closed unanswered. */
+  #answerTime(attempt: Attempt, verdict: Verdict): Promise<boolean> {
+    const { failureDelay, parking } = this.#deps;
+    const late =
+      verdict.kind === 'throttled' || (verdict.kind === 'refused' && verdict.reason !== 'empty_password');
+    if (!late || failureDelay === 0) return Promise.resolve(true);
+    return parking.park(networkOf(attempt.client.address), attempt.arrivedAt + failureDelay);
+  }
+
+  #inBackground(work: Promise<unknown>): void {
+    work.catch((error: unknown) => {
+      if (error instanceof StoreUnavailableError) this.#deps.events.storeFailed('login', error);
+      else if (!(error instanceof HashQueueFullError)) this.#deps.events.internalError('gate', error);
+    });
+  }
+}
+
+function judgement(
+  verdict: Verdict,
+  user: User | null = null,
+  record: PasswordRecord | null = null,
+): Judgement {
+  return { verdict, user, record };
+}
+
+function refused(reason: RefusedReason): Verdict {
+  return { kind: 'refused', reason };
+}
+
+function throttled(reason: ThrottledReason, retryAfter: number): Verdict {
+  return { kind: 'throttled', reason, retryAfter };
+}
+
+function unavailable(reason: 'store' | 'hash_queue', user: User): Judgement {
+  return judgement({ kind: 'unavailable', reason }, loggable(user));
+}
+
+function blocked(block: Block): Verdict {
+  const reasons = {
+    network: 'network_blocked',
+    network_and_user: 'network_and_user_blocked',
+    attempts: 'too_many_attempts',
+  } as const;
+  return throttled(reasons[block.kind], block.retryAfter);
+}
+
+/** People type the password into the name field: what has its shape is not logged as a user. */
+function loggable(user: User | undefined): User | null {
+  if (user === undefined) return null;
+  const local = user.slice(0, user.indexOf('@'));
+  return readAppPassword(new Secret(local)) === undefined ? user : null;
+}

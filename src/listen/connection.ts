@@ -1,0 +1,62 @@
+// One client's connection, from accept until its session has taken it over.
+
+import type { Socket } from 'node:net';
+import type { TLSSocket } from 'node:tls';
+
+export interface TlsFacts {
+  /** `TLSv1.2`, `TLSv1.3` */
+  readonly version: string;
+  readonly cipher: string;
+}
+
+/** Why a dialogue is broken off by the listener. */
+export type Interruption = 'deadline' | 'shutdown';
+
+export class Connection {
+  /** Names the connection in every log line, and the session after it. */
+  readonly id: string;
+  /** The listener's name in the config. */
+  readonly listener: string;
+  readonly client: { readonly address: string; readonly port: number };
+  socket: Socket;
+  tls: TlsFacts | null = null;
+  /** Called at most once; set by the dialogue that is under way. */
+  onInterrupt: ((why: Interruption) => void) | undefined;
+  #secure: ((socket: Socket) => Promise<TLSSocket>) | undefined;
+  #loggedIn: () => void;
+
+  constructor(options: {
+    id: string;
+    listener: string;
+    client: { address: string; port: number };
+    socket: Socket;
+    secure: (socket: Socket) => Promise<TLSSocket>;
+    loggedIn: () => void;
+  }) {
+    this.id = options.id;
+    this.listener = options.listener;
+    this.client = options.client;
+    this.socket = options.socket;
+    this.#secure = options.secure;
+    this.#loggedIn = options.loggedIn;
+  }
+
+  /**
+   * Replaces the socket by its TLS form. The caller has detached from the plain one and thrown away what it had read
+   * from it (STARTTLS; RFC 3501 §6.2.1), or put back what it had only looked at (implicit TLS).
+   */
+  async startTls(): Promise<void> {
+    const secure = this.#secure;
+    if (secure === undefined) throw new Error('TLS is on already');
+    this.#secure = undefined;
+    const secured = await secure(this.socket);
+    this.socket = secured;
+    this.tls = { version: secured.getProtocol() ?? 'unknown', cipher: secured.getCipher().name };
+  }
+
+  /** The wait before login is over: its deadline and its place among those that wait are given back. */
+  loggedIn(): void {
+    this.onInterrupt = undefined;
+    this.#loggedIn();
+  }
+}

@@ -1,0 +1,64 @@
+// Server-side TLS: the contexts, and turning a socket into a TLS one.
+
+import { X509Certificate } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import type { Socket } from 'node:net';
+import { createSecureContext, type SecureContext, TLSSocket } from 'node:tls';
+import { ConfigError } from '../lib/errors.ts';
+
+export interface ServerTls {
+  readonly context: SecureContext;
+  /** Seconds since the epoch when the certificate ends. */
+  readonly expiresAt: number;
+}
+
+/** TLS 1.2 and newer, with the ciphers that Node prefers. Throws ConfigError for files that do not fit together. */
+export async function loadServerTls(files: { certificate: string; key: string }): Promise<ServerTls> {
+  const cert = await readPem(files.certificate, 'tls.certificate');
+  const key = await readPem(files.key, 'tls.key');
+  try {
+    const context = createSecureContext({ cert, key, minVersion: 'TLSv1.2' });
+    return { context, expiresAt: Date.parse(new X509Certificate(cert).validTo) / 1000 };
+  } catch (error) {
+    // OpenSSL's reason ("key values mismatch") names no secret.
+    const reason = (error as { reason?: string }).reason ?? 'not readable as PEM';
+    throw new ConfigError(`tls: ${files.certificate} and ${files.key} cannot be used: ${reason}`);
+  }
+}
+
+async function readPem(file: string, key: string): Promise<Buffer> {
+  try {
+    return await readFile(file);
+  } catch (error) {
+    throw new ConfigError(`${key}: cannot read ${file}: ${(error as NodeJS.ErrnoException).code}`);
+  }
+}
+
+/**
+ * Starts TLS as the server. Bytes that are in the socket's read buffer (put back by whoever looked at them) are taken as
+ * the client's first. Rejects when the handshake fails or the client goes; the deadline is the caller's.
+ */
+export function startServerTls(socket: Socket, context: SecureContext): Promise<TLSSocket> {
+  return new Promise((resolve, reject) => {
+    // Half-open or not is taken over from the socket.
+    const secured = new TLSSocket(socket, { isServer: true, secureContext: context });
+    const closed = () => reject(new Error('the client closed the connection during the TLS handshake'));
+    // Node gives server-side TLS errors by this event, during the handshake and after it, and leaves closing to its owner.
+    secured.on('_tlsError', (error: Error) => {
+      reject(error);
+      secured.destroy();
+    });
+    secured.on('error', reject);
+    secured.once('close', closed);
+    secured.once('secure', () => {
+      secured.off('close', closed);
+      resolve(secured);
+    });
+  });
+}
+
+/** A TLS record with a handshake in it, or an SSLv2-format hello (RFC 5246 appendix E.2). */
+export function looksLikeTls(first: Buffer): boolean {
+  if (first[0] === 0x16) return first.length < 2 || first[1] === 0x03;
+  return first.length >= 3 && ((first[0] as number) & 0x80) !== 0 && first[2] === 0x01;
+}

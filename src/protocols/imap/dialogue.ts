@@ -1,0 +1,94 @@
+// The state of one dialogue before login, and how to talk in it. The commands get it as their first argument.
+
+import type { Events } from '../../events.ts';
+import type { Attempt, Decision } from '../../gate/verdict.ts';
+import type { Clock } from '../../lib/clock.ts';
+import type { Connection } from '../../listen/connection.ts';
+import { closeWith } from '../../listen/goodbye.ts';
+import type { LiveSessions } from '../../sessions/live-sessions.ts';
+import { Framer } from './framer.ts';
+import { Inbox } from './inbox.ts';
+import { GOODBYES, type Goodbye, preLoginCapabilities } from './replies.ts';
+import type { ImapUpstream } from './upstream.ts';
+import type { IdFields } from './wire.ts';
+
+export interface ImapDeps {
+  readonly gate: { decide(attempt: Attempt): Promise<Decision> };
+  readonly upstreams: ReadonlyMap<string, ImapUpstream>;
+  readonly sessions: Pick<LiveSessions, 'register'>;
+  readonly events: Events;
+  readonly clock: Clock;
+  /** Failed attempts after which the connection is closed. */
+  readonly attemptsPerConnection: number;
+  /** Milliseconds without a byte in either direction that end a session. */
+  readonly idle: number;
+}
+
+/** What follows a command: the next one, or nothing, since the connection is closed or has become a session. */
+export type Next = 'go on' | 'over';
+
+export class Dialogue {
+  readonly connection: Connection;
+  readonly deps: ImapDeps;
+  inbox: Inbox;
+  /** What the client's ID said before login, without what it may not say. */
+  clientId: IdFields | undefined;
+  failedAttempts = 0;
+
+  constructor(connection: Connection, deps: ImapDeps) {
+    this.connection = connection;
+    this.deps = deps;
+    this.inbox = this.#open();
+  }
+
+  get capabilities(): string {
+    return preLoginCapabilities(this.connection);
+  }
+
+  /** Lines of text, each closed with CRLF. */
+  write(...lines: string[]): void {
+    this.connection.socket.write(`${lines.join('\r\n')}\r\n`);
+  }
+
+  reply(tag: string, text: string): Next {
+    this.write(`${tag} ${text}`);
+    return 'go on';
+  }
+
+  /** `* BYE` and the end of the connection. */
+  goodbye(why: Goodbye): Next {
+    return this.close(`* BYE ${GOODBYES[why]}`);
+  }
+
+  /** Some last lines, and the end of the connection. */
+  close(...lines: string[]): Next {
+    this.inbox.detach();
+    closeWith(this.connection.socket, `${lines.join('\r\n')}\r\n`);
+    return 'over';
+  }
+
+  /** Closes without a word. */
+  drop(): Next {
+    this.inbox.detach();
+    this.connection.socket.destroy();
+    return 'over';
+  }
+
+  /**
+   * RFC 3501 §6.2.1: what came in clear behind STARTTLS is thrown away, and so is all that was learnt
+   * (CVE-2021-33515, CVE-2014-3556).
+   */
+  async startTls(tag: string): Promise<void> {
+    this.inbox.detach();
+    this.write(`${tag} OK Begin TLS negotiation now`);
+    this.clientId = undefined;
+    await this.connection.startTls();
+    this.inbox = this.#open();
+  }
+
+  #open(): Inbox {
+    const inbox = new Inbox(this.connection.socket, new Framer('announced'));
+    this.connection.onInterrupt = (why) => inbox.interrupt(why);
+    return inbox;
+  }
+}

@@ -1,0 +1,50 @@
+// What IMAP clients hear from Postern itself: fixed texts, with the response codes of RFC 5530 that clients act on.
+// "Authentication failed" makes a client ask its user for a new password, so it is said for nothing else.
+
+import type { Refused, Throttled, Unavailable } from '../../gate/verdict.ts';
+
+/** Nothing that a hashed secret cannot serve (CRAM-MD5, DIGEST-MD5, NTLM): Outlook would pick it. */
+export function preLoginCapabilities(connection: { tls: unknown }): string {
+  const always = 'IMAP4rev1 SASL-IR LITERAL- ID';
+  return connection.tls === null ? `${always} STARTTLS LOGINDISABLED` : `${always} AUTH=PLAIN AUTH=LOGIN`;
+}
+
+export const GREETING_TEXT = 'Postern ready';
+
+export function verdictReply(verdict: Refused | Throttled | Unavailable): string {
+  switch (verdict.kind) {
+    case 'refused':
+      return 'NO [AUTHENTICATIONFAILED] Authentication failed';
+    case 'throttled':
+      return 'NO [LIMIT] Too many failed logins, try again later';
+    case 'unavailable':
+      return 'NO [UNAVAILABLE] Temporarily unavailable, try again later';
+  }
+}
+
+export const REPLIES = {
+  privacyRequired: 'NO [PRIVACYREQUIRED] Turn on STARTTLS first',
+  authorizationFailed: 'NO [AUTHORIZATIONFAILED] Logging in as another user is not possible',
+  mechanismUnknown: 'NO [CANNOT] Authentication mechanism not supported',
+  cancelled: 'BAD Authentication cancelled',
+  badBase64: 'BAD Invalid base64',
+  badCredentials: 'BAD Invalid characters in name or password',
+  badSyntax: 'BAD Invalid arguments',
+  loginFirst: 'BAD Log in first',
+  unknownCommand: 'BAD Unknown command',
+  literalTooLarge: 'NO [TOOBIG] Literal too large',
+  tlsOn: 'BAD TLS is on already',
+} as const;
+
+export const GOODBYES = {
+  logout: 'Logging out',
+  attempts: 'Too many failed logins',
+  commands: 'Too many commands without a login',
+  deadline: 'Login took too long',
+  shutdown: 'Server is shutting down',
+  lineTooLong: 'Line too long',
+  literalTooLarge: 'Literal too large',
+  tlsRequired: 'This port speaks TLS from the first byte: set the security of the connection to SSL/TLS',
+} as const;
+
+export type Goodbye = keyof typeof GOODBYES;

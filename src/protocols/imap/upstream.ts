@@ -1,0 +1,326 @@
+// Logs in to an upstream as the user, in as few commands as it takes (RFC 3501, 4616, 4959, 2971).
+//
+//   U: * OK [CAPABILITY …]          (or asked for)
+//   P: p1 STARTTLS                   U: p1 OK      (if configured; capabilities are asked for again)
+//   P: p2 ID ("x-originating-ip" …)  U: p2 OK      (if offered; client facts only over TLS or loopback)
+//   P: p3 AUTHENTICATE PLAIN …       U: p3 OK [CAPABILITY …]
+//   P: p4 CAPABILITY                               (if the OK did not tell)
+//
+// A failure here is never the user's "wrong password": it is unavailable to the client, and loud to the operator.
+
+import type { Socket } from 'node:net';
+import type { UnavailableReason } from '../../gate/verdict.ts';
+import type { Clock } from '../../lib/clock.ts';
+import { isLoopback } from '../../lib/network.ts';
+import type { Secret } from '../../lib/secret.ts';
+import { connectUpstream } from '../../upstream/dial.ts';
+import { UpstreamUnreachableError } from '../../upstream/errors.ts';
+import type { UpstreamAddress, UpstreamTarget } from '../../upstream/target.ts';
+import { startTls } from '../../upstream/tls.ts';
+import { encodePlain } from '../sasl.ts';
+import { type FrameBounds, Framer } from './framer.ts';
+import { Inbox } from './inbox.ts';
+import {
+  capabilitiesOf,
+  decodeResponse,
+  encodeIdFields,
+  ID_BOUNDS,
+  type IdFields,
+  quoted,
+  type Response,
+} from './wire.ts';
+
+/** How Postern logs in as the user. */
+export type ImapLoginMethod =
+  /** SASL PLAIN with the user as authorization identity. */
+  | { readonly method: 'plain'; readonly user: string; readonly password: Secret }
+  /** The user and the master user in one name: `user*master`. */
+  | {
+      readonly method: 'master-suffix';
+      readonly user: string;
+      readonly password: Secret;
+      readonly separator: string;
+    }
+  /** One fixed account, whoever the user is. */
+  | { readonly method: 'password'; readonly user: string; readonly password: Secret };
+
+export interface ImapUpstream extends UpstreamTarget {
+  readonly login: ImapLoginMethod;
+  /** Milliseconds from the greeting to the end of the login. */
+  readonly loginDeadline: number;
+  readonly sendClientAddress: 'secure' | 'always' | 'never';
+  /** Join an upstream that offers UNAUTHENTICATE (RFC 8437), by which a client could log in again past the gate. */
+  readonly acceptUnauthenticate: boolean;
+  readonly onConnected: (address: UpstreamAddress, seconds: number) => void;
+  readonly onFailed: (address: UpstreamAddress, error: Error) => void;
+}
+
+export interface ImapLogin {
+  readonly user: string;
+  readonly client: { readonly address: string; readonly port: number };
+  readonly sessionId: string;
+  readonly clientId: IdFields | undefined;
+  readonly signal: AbortSignal;
+  readonly clock: Clock;
+}
+
+/** An upstream that is logged in. Its socket is paused. */
+export interface JoinableUpstream {
+  readonly socket: Socket;
+  /** As they are after login, in the upstream's own words. */
+  readonly capabilities: string;
+  /** Untagged data of the login's answer, for the client; without their CRLF. */
+  readonly untagged: readonly Buffer[];
+  /** What came behind the login's answer. */
+  readonly rest: Buffer;
+}
+
+/** The message is for the operator. It holds no secret: an upstream's words are passed on without what we sent it. */
+export class ImapLoginError extends Error {
+  override readonly name = 'ImapLoginError';
+  readonly reason: UnavailableReason;
+
+  constructor(reason: UnavailableReason, message: string) {
+    super(message);
+    this.reason = reason;
+  }
+}
+
+/** What a login's answers may measure. Untagged data can be alerts and the like, not mailboxes. */
+const UPSTREAM_BOUNDS: FrameBounds = { line: 65_536, literal: 65_536, command: 131_072 };
+/** Untagged responses to one command. */
+const MAX_UNTAGGED = 100;
+
+export async function logInUpstream(target: ImapUpstream, login: ImapLogin): Promise<JoinableUpstream> {
+  try {
+    const dialogue = await connectUpstream(target, (socket, { address }) => greet(target, address, socket), {
+      signal: login.signal,
+      clock: login.clock,
+      onConnected: target.onConnected,
+      onFailed: target.onFailed,
+    });
+    return await withDeadline(dialogue, target, login);
+  } catch (error) {
+    if (error instanceof UpstreamUnreachableError)
+      throw new ImapLoginError('upstream_unreachable', error.message);
+    throw error;
+  }
+}
+
+async function withDeadline(
+  dialogue: UpstreamDialogue,
+  target: ImapUpstream,
+  login: ImapLogin,
+): Promise<JoinableUpstream> {
+  const late = setTimeout(
+    () => dialogue.fail('upstream_unreachable', 'no end of the login'),
+    target.loginDeadline,
+  );
+  const abort = () => dialogue.fail('session_ended', 'the client is gone or its session was ended');
+  login.signal.addEventListener('abort', abort);
+  try {
+    if (login.signal.aborted) abort();
+    await identify(dialogue, target, login);
+    return await authenticate(dialogue, target, login);
+  } catch (error) {
+    dialogue.socket.destroy();
+    throw error;
+  } finally {
+    clearTimeout(late);
+    login.signal.removeEventListener('abort', abort);
+  }
+}
+
+/** Greeting and STARTTLS: the part that belongs to connecting, so that a host that fails in it is followed by the next. */
+async function greet(
+  target: UpstreamTarget,
+  address: UpstreamAddress,
+  socket: Socket,
+): Promise<UpstreamDialogue> {
+  const dialogue = new UpstreamDialogue(socket);
+  const greeting = await dialogue.response();
+  if (greeting.tag !== '*' || greeting.type !== 'OK') {
+    // PREAUTH: it would serve the session as somebody, and we do not know whom (RFC 3501 §7.1.4).
+    throw new ImapLoginError('upstream_protocol', `greeting is ${greeting.type || 'not IMAP'}`);
+  }
+  dialogue.capabilities = capabilitiesOf(greeting);
+  if (target.tls !== 'starttls') return dialogue;
+  await dialogue.command('STARTTLS');
+  // RFC 3501 §6.2.1: capabilities learnt in clear are forgotten, and so is what came behind the OK.
+  dialogue.letGo();
+  return new UpstreamDialogue(await startTls(socket, target, address));
+}
+
+/** Tells the upstream where the client comes from and what it calls itself. A refusal of ID is not worth a failed login. */
+async function identify(dialogue: UpstreamDialogue, target: ImapUpstream, login: ImapLogin): Promise<void> {
+  dialogue.capabilities ??= await dialogue.askCapabilities();
+  if (!dialogue.capabilities.has('ID')) return;
+  const fields = new Map(login.clientId ?? []);
+  if (maySendClientAddress(target, dialogue.socket)) {
+    const ours = Object.entries({
+      'x-originating-ip': login.client.address,
+      'x-originating-port': String(login.client.port),
+      'x-session-id': login.sessionId,
+      'x-proxy-ttl': '4',
+    });
+    while (fields.size > ID_BOUNDS.pairs - ours.length) fields.delete([...fields.keys()].at(-1) as string);
+    for (const [key, value] of ours) fields.set(key, value);
+  }
+  if (fields.size > 0) await dialogue.command(`ID ${encodeIdFields(fields)}`, { tolerant: true });
+}
+
+function maySendClientAddress(target: ImapUpstream, socket: Socket): boolean {
+  if (target.sendClientAddress !== 'secure') return target.sendClientAddress === 'always';
+  return target.tls !== 'none' || isLoopback(socket.remoteAddress ?? '');
+}
+
+async function authenticate(
+  dialogue: UpstreamDialogue,
+  target: ImapUpstream,
+  login: ImapLogin,
+): Promise<JoinableUpstream> {
+  const untagged: Buffer[] = [];
+  const answer = await sendCredentials(dialogue, target.login, login.user, untagged);
+  const told = answer.code.toUpperCase().startsWith('CAPABILITY ') ? answer.code.slice(11) : undefined;
+  const capabilities = told ?? [...(await dialogue.askCapabilities())].join(' ');
+  if (!target.acceptUnauthenticate && / UNAUTHENTICATE /i.test(` ${capabilities} `)) {
+    throw new ImapLoginError(
+      'upstream_unauthenticate',
+      'it offers UNAUTHENTICATE (RFC 8437): a client could log in again past Postern; see acceptUnauthenticate',
+    );
+  }
+  return { socket: dialogue.socket, capabilities, untagged, rest: dialogue.letGo() };
+}
+
+async function sendCredentials(
+  dialogue: UpstreamDialogue,
+  method: ImapLoginMethod,
+  user: string,
+  untagged: Buffer[],
+): Promise<Response> {
+  const { authorizationId, name } = identities(method, user);
+  const options = { untagged, refusedAs: 'upstream_refused_postern' } as const;
+  const offered = dialogue.capabilities ?? new Set();
+  if (offered.has('AUTH=PLAIN')) {
+    const message = encodePlain(authorizationId, name, method.password);
+    return offered.has('SASL-IR')
+      ? dialogue.command(`AUTHENTICATE PLAIN ${message}`, options)
+      : dialogue.command('AUTHENTICATE PLAIN', { ...options, continuation: message });
+  }
+  if (authorizationId !== '') {
+    throw new ImapLoginError(
+      'upstream_protocol',
+      'it does not offer AUTH=PLAIN, which login method plain needs',
+    );
+  }
+  if (offered.has('LOGINDISABLED')) {
+    throw new ImapLoginError(
+      'upstream_protocol',
+      'it offers neither AUTH=PLAIN nor LOGIN; does it want TLS?',
+    );
+  }
+  return dialogue.command(`LOGIN ${quoted(name)} ${quoted(method.password.reveal())}`, options);
+}
+
+function identities(method: ImapLoginMethod, user: string): { authorizationId: string; name: string } {
+  switch (method.method) {
+    case 'plain':
+      return { authorizationId: user, name: method.user };
+    case 'master-suffix':
+      return { authorizationId: '', name: `${user}${method.separator}${method.user}` };
+    case 'password':
+      return { authorizationId: '', name: method.user };
+  }
+}
+
+interface CommandOptions {
+  /** Collects untagged responses, but for BYE and CAPABILITY. */
+  readonly untagged?: Buffer[];
+  /** Sent after a "+". */
+  readonly continuation?: string;
+  /** Gives a NO or BAD back instead of throwing. */
+  readonly tolerant?: boolean;
+  readonly refusedAs?: UnavailableReason;
+}
+
+class UpstreamDialogue {
+  readonly socket: Socket;
+  readonly #inbox: Inbox;
+  capabilities: ReadonlySet<string> | undefined;
+  #failure: ImapLoginError | undefined;
+  #commands = 0;
+
+  constructor(socket: Socket) {
+    this.socket = socket;
+    this.#inbox = new Inbox(socket, new Framer('inline', UPSTREAM_BOUNDS));
+  }
+
+  /** Breaks the dialogue off with this error. */
+  fail(reason: UnavailableReason, message: string): void {
+    this.#failure ??= new ImapLoginError(reason, message);
+    this.#inbox.interrupt('closed');
+  }
+
+  letGo(): Buffer {
+    return this.#inbox.detach();
+  }
+
+  async askCapabilities(): Promise<ReadonlySet<string>> {
+    let found: ReadonlySet<string> | undefined;
+    await this.command('CAPABILITY', { seen: (response) => (found = capabilitiesOf(response) ?? found) });
+    if (found === undefined)
+      throw new ImapLoginError('upstream_protocol', 'no capabilities in answer to CAPABILITY');
+    return found;
+  }
+
+  /** Sends a command and reads to its tagged answer. Throws for NO, BAD, BYE and the end of the connection. */
+  async command(
+    line: string,
+    options: CommandOptions & { seen?: (response: Response) => void } = {},
+  ): Promise<Response> {
+    const tag = `p${++this.#commands}`;
+    const name = line.split(' ', 1)[0] as string;
+    this.socket.write(`${tag} ${line}\r\n`);
+    let continuation = options.continuation;
+    for (let untagged = 0; untagged < MAX_UNTAGGED; untagged++) {
+      const { bytes, ...response } = await this.#read();
+      options.seen?.(response);
+      if (response.tag === tag) {
+        if (response.type === 'OK' || options.tolerant) return response;
+        const reason = response.code.toUpperCase().startsWith('UNAVAILABLE') ? undefined : options.refusedAs;
+        throw new ImapLoginError(
+          reason ?? 'upstream_protocol',
+          `${name}: ${response.type} [${response.code}]`,
+        );
+      }
+      if (response.tag === '+') {
+        // A challenge that we have no answer for (a failed OAuth login, say) is ended with an empty line.
+        this.socket.write(`${continuation ?? ''}\r\n`);
+        continuation = undefined;
+      } else if (response.type === 'BYE') {
+        throw new ImapLoginError('upstream_protocol', `it said BYE to ${name}`);
+      } else if (response.tag !== '*') {
+        throw new ImapLoginError('upstream_protocol', `its answer to ${name} is not IMAP`);
+      } else if (response.type !== 'CAPABILITY') {
+        options.untagged?.push(bytes);
+      }
+    }
+    throw new ImapLoginError('upstream_protocol', `more than ${MAX_UNTAGGED} responses to ${name}`);
+  }
+
+  async response(): Promise<Response> {
+    return this.#read();
+  }
+
+  async #read(): Promise<Response & { bytes: Buffer }> {
+    const frame = await this.#inbox.command();
+    if (this.#failure !== undefined) throw this.#failure;
+    if (frame.kind === 'complete') {
+      const response = decodeResponse(frame.bytes);
+      if (response !== undefined) return { ...response, bytes: frame.bytes };
+      throw new ImapLoginError('upstream_protocol', 'it does not speak IMAP');
+    }
+    if (frame.kind === 'ended') throw new ImapLoginError('upstream_unreachable', 'it closed the connection');
+    throw new ImapLoginError('upstream_protocol', 'a response is too long');
+  }
+}

@@ -1,0 +1,41 @@
+// SASL mechanisms as a server meets them: PLAIN (RFC 4616) and the LOGIN that old clients speak
+// (draft-murchison-sasl-login). Pure.
+
+import { isUtf8 } from 'node:buffer';
+import { Secret } from '../lib/secret.ts';
+
+/** Octets of a decoded or encoded SASL answer, after RFC 4954 §4. */
+export const MAX_SASL_OCTETS = 12_288;
+
+/** `Username:` and `Password:`, exactly: other prompts make old clients quit. */
+export const LOGIN_PROMPTS = { username: 'VXNlcm5hbWU6', password: 'UGFzc3dvcmQ6' } as const;
+
+export interface Credentials {
+  readonly authorizationId: string;
+  readonly login: string;
+  readonly secret: Secret;
+}
+
+/** Strict base64 (RFC 4648 §4: padded, no white space, no stray bits) of UTF-8 text; undefined if it is not. */
+export function decodeBase64Text(text: string): string | undefined {
+  if (text.length > MAX_SASL_OCTETS || text.length % 4 !== 0) return undefined;
+  if (!/^[A-Za-z0-9+/]*={0,2}$/.test(text)) return undefined;
+  const bytes = Buffer.from(text, 'base64');
+  if (bytes.toString('base64') !== text) return undefined;
+  // Not UTF-8: taken octet by octet, so that a Latin-1 password is refused as a password and not as bad syntax.
+  return bytes.toString(isUtf8(bytes) ? 'utf8' : 'latin1');
+}
+
+/** message = [authzid] NUL authcid NUL passwd (RFC 4616 §2), base64 decoded; undefined if it is not that. */
+export function decodePlain(message: string): Credentials | undefined {
+  const parts = message.split('\0');
+  const [authorizationId, login, password] = parts;
+  if (parts.length !== 3 || authorizationId === undefined || !login || password === undefined)
+    return undefined;
+  return { authorizationId, login, secret: new Secret(password) };
+}
+
+/** The base64 of a PLAIN message, for an upstream. */
+export function encodePlain(authorizationId: string, login: string, secret: Secret): string {
+  return Buffer.from(`${authorizationId}\0${login}\0${secret.reveal()}`).toString('base64');
+}
