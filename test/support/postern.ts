@@ -1,6 +1,7 @@
 // The real program on a literal config, as an admin would run it: `node bin/postern.js serve`, and the command line beside
 // it. Its log goes to the run's logs.
 
+import { randomUUID } from 'node:crypto';
 import { closeSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { parse, stringify } from 'yaml';
@@ -52,7 +53,7 @@ export interface Postern extends AsyncDisposable {
   readonly pid: number;
   /** Runs another command on the same config. */
   cli(args: readonly string[], options?: { input?: string }): Promise<Outcome>;
-  /** `password create`; `options` are further arguments, such as `['--scope', 'imap']`. */
+  /** `password create`, under a new name unless told; `options` are further arguments, such as `['--scope', 'imap']`. */
   createPassword(user: string, name?: string, options?: readonly string[]): Promise<MadePassword>;
   /** `password revoke`. */
   revoke(id: string): Promise<void>;
@@ -158,7 +159,7 @@ export async function startPostern(options: PosternOptions): Promise<Postern> {
     configFile,
     pid: child.pid!,
     cli,
-    async createPassword(user, name = 'test device', more = []) {
+    async createPassword(user, name = `device ${randomUUID()}`, more = []) {
       const made = JSON.parse(
         await cliOk(['password', 'create', '--user', user, '--name', name, ...more, '--json']),
       );
