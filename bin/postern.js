@@ -22,6 +22,6 @@ var root = path.dirname(path.dirname(require.resolve(process.argv[1])));
 var compiled = path.join(root, 'dist', 'main.js');
 var program = require(fs.existsSync(compiled) ? compiled : path.join(root, 'src', 'main.ts'));
 
-program.main(process.argv.slice(2), program.processTerminal(), process.env).then((code) => {
+program.main(process.argv.slice(2), program.processTerminal(), process.env).then(function (code) {
   process.exit(code);
 });

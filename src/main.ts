@@ -41,7 +41,13 @@ Exit codes: 0 done, 1 the answer is no, 64 usage, 69 unavailable for now, 70 int
  * Runs one command line (without the program's own name) and gives its exit code. Never rejects: what a command throws is
  * printed on standard error.
  */
-export async function main(
+export function main(argv: readonly string[], terminal: Terminal, env: NodeJS.ProcessEnv): Promise<number> {
+  return runCommands(COMMANDS, argv, terminal, env);
+}
+
+/** `main` with other commands, for tests. */
+export async function runCommands(
+  commands: typeof COMMANDS,
   argv: readonly string[],
   terminal: Terminal,
   env: NodeJS.ProcessEnv,
@@ -51,12 +57,13 @@ export async function main(
       .description('A side door for mail clients that cannot do two-step verification.')
       .version(version())
       .addHelpText('after', EXAMPLES);
-    for (const command of COMMANDS) program.addCommand(command(terminal, env));
+    for (const command of commands) program.addCommand(command(terminal, env));
     settle(program, terminal);
     await program.parseAsync([...argv], { from: 'user' });
     return EXIT.ok;
   } catch (error) {
-    return report(error, terminal);
+    report(error, terminal);
+    return exitCodeOf(error);
   }
 }
 
@@ -69,22 +76,25 @@ function settle(command: Command, terminal: Terminal): void {
   for (const subcommand of command.commands) settle(subcommand, terminal);
 }
 
-function report(error: unknown, terminal: Terminal): number {
+/** The exit code that an error of a command stands for. */
+export function exitCodeOf(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
-  if (error instanceof ConfigError) {
-    for (const message of error.messages) terminal.stderr(`${message}\n`);
-    return EXIT.config;
-  }
-  const [code, text] = classify(error);
-  terminal.stderr(`postern: ${text}\n`);
-  return code;
+  if (error instanceof RefusedError) return EXIT.refused;
+  if (error instanceof UsageError) return EXIT.usage;
+  if (error instanceof UnavailableError || error instanceof StoreUnavailableError) return EXIT.unavailable;
+  if (error instanceof ConfigError) return EXIT.config;
+  return EXIT.internal;
 }
 
-function classify(error: unknown): [code: number, text: string] {
-  if (error instanceof RefusedError) return [EXIT.refused, error.message];
-  if (error instanceof UsageError) return [EXIT.usage, error.message];
-  if (error instanceof UnavailableError) return [EXIT.unavailable, error.message];
-  if (error instanceof StoreUnavailableError) return [EXIT.unavailable, error.message];
-  const detail = error instanceof Error ? (error.stack ?? error.message) : String(error);
-  return [EXIT.internal, `internal error, please report it: ${detail}`];
+function report(error: unknown, terminal: Terminal): void {
+  // Commander has printed its own.
+  if (error instanceof CommanderError) return;
+  if (error instanceof ConfigError) {
+    for (const message of error.messages) terminal.stderr(`${message}\n`);
+  } else if (error instanceof Error && exitCodeOf(error) !== EXIT.internal) {
+    terminal.stderr(`postern: ${error.message}\n`);
+  } else {
+    const detail = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    terminal.stderr(`postern: internal error, please report it: ${detail}\n`);
+  }
 }

@@ -41,7 +41,10 @@ function parse(text: string, problems: Problems): Document | undefined {
   try {
     const document = parseDocument(text, { version: '1.2', prettyErrors: false, uniqueKeys: false });
     for (const { code, message, pos } of [...document.errors, ...document.warnings]) {
-      problems.atOffset('yaml', Math.min(pos[0], text.length), explain(code, message));
+      // After a first mistake the parser stumbles over what follows; that is no news.
+      if (code === 'UNEXPECTED_TOKEN' && !problems.isEmpty) continue;
+      const offset = Math.min(pos[0], text.length);
+      problems.atOffset('yaml', offset, explain(code, message, text, offset));
     }
     const version = document.directives?.yaml;
     if (version?.explicit && version.version !== '1.2') {
@@ -55,9 +58,12 @@ function parse(text: string, problems: Problems): Document | undefined {
   }
 }
 
-function explain(code: string, message: string): string {
+function explain(code: string, message: string, text: string, offset: number): string {
   if (code === 'MULTIPLE_DOCS') return 'begins a second document here, must be one document';
   if (code === 'TAB_AS_INDENT') return 'is indented by a tab, must be indented by spaces';
+  if (text.slice(offset - 1, offset + 1) === '${') {
+    return 'has a variable between braces, must be in quotes there';
+  }
   const line = message.split('\n', 1)[0] ?? '';
   return `${line.charAt(0).toLowerCase()}${line.slice(1)}, must be valid YAML`;
 }

@@ -58,7 +58,7 @@ function explainIssue(
   if (issue.code === 'unrecognized_keys') {
     const known = knownKeys(schema, path);
     for (const key of issue.keys) {
-      problems.atKey([...path, key], `is not a known key, must be ${suggestion(key, known)}`);
+      problems.atKey([...path, key], `is not a known key, ${suggestion(key, known)}`);
     }
   } else if (issue.code === 'invalid_key') {
     problems.atKey(path, `is not a usable name, ${issue.issues[0]?.message ?? issue.message}`);

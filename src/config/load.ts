@@ -68,10 +68,11 @@ export function parseConfig(text: string, options: ParseOptions): Config {
   let result = configSchema.safeParse(values);
   if (!result.success && retype(values, result.error.issues, problems))
     result = configSchema.safeParse(values);
-  if (!result.success) explainIssues(values, configSchema, result.error.issues, problems);
 
+  // The rules speak first: where both have something to say about one value, theirs is the better explanation.
   const written = new Written(values, [], problems);
   applyRules(written);
+  if (!result.success) explainIssues(values, configSchema, result.error.issues, problems);
   const secrets = new Map<string, Secret>();
   for (const [name, upstream] of written.get('upstreams').entries()) {
     const login = upstream.get('login');

@@ -6,6 +6,18 @@ import type { Config, GuessLimit, HostPort, UpstreamConfig } from './config.ts';
 
 /** Plain values in the shape of the file, every default spelt out, secrets as a placeholder. */
 export function renderConfig(config: Config): Record<string, unknown> {
+  return escapeVariables(shapeOf(config)) as Record<string, unknown>;
+}
+
+/** What looks like a variable by now was meant literally. */
+function escapeVariables(value: unknown): unknown {
+  if (typeof value === 'string') return value.replaceAll('${', '$$$${');
+  if (Array.isArray(value)) return value.map(escapeVariables);
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, child]) => [key, escapeVariables(child)]));
+}
+
+function shapeOf(config: Config): Record<string, unknown> {
   const { store, keys, control, tls, limits, appPasswords, throttle, admin } = config;
   return {
     hostname: config.hostname,

@@ -2,13 +2,12 @@
 
 import { orList } from './values.ts';
 
-/** What to write instead of `wrong`: the nearest of `right` as a question, or all of them. */
+/** The half of a message that says what to write instead of `wrong`: the nearest of `right`, or all of them. */
 export function suggestion(wrong: string, right: readonly string[]): string {
-  if (right.length === 0) return 'left out';
+  if (right.length === 0) return 'must be left out';
   const near = nearest(wrong, right);
-  return near === undefined
-    ? `${right.length > 1 ? 'one of ' : ''}${orList(right)}`
-    : `another: did you mean ${near}?`;
+  if (near !== undefined) return `did you mean ${near}?`;
+  return `must be ${right.length > 1 ? 'one of ' : ''}${orList(right)}`;
 }
 
 /** The word at the least edit distance, if that is at most a third of its length (case counts nothing). */

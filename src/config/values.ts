@@ -10,7 +10,7 @@ import { parseUser } from '../lib/user.ts';
 import type { HostPort } from './config.ts';
 
 const DURATION = /^\d{1,9}(ms|s|m|h|d)$/;
-const HOST_PORT = /^(\[[0-9A-Fa-f:.]+\]|[^\s[\]:/@]+):\d{1,5}$/;
+const HOST_PORT = /^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):\d{1,5}$/;
 
 /** A map with exactly these keys. */
 export function section<Shape extends z.core.$ZodLooseShape>(shape: Shape) {
@@ -64,17 +64,15 @@ export function duration(least: string, most: string) {
 
 /** One line of printable text. */
 export function line(what: string) {
-  const error = `must be ${what}`;
-  return z.string({ error }).regex(/^[^\p{Cc}\p{Zl}\p{Zp}]+$/u, { error });
+  return parsed(`must be ${what}`, (text) => (/^[^\p{Cc}\p{Zl}\p{Zp}]+$/u.test(text) ? text : undefined));
 }
 
 /** Made absolute by `assemble.ts`. */
 export function path(example: string) {
   const error = `must be a path such as ${example}`;
-  return z
-    .string({ error })
-    .regex(/^[^\0]+$/, { error })
-    .meta({ title: 'path' });
+  return parsed(error, (text) => (text === '' || text.includes('\0') ? undefined : text)).meta({
+    title: 'path',
+  });
 }
 
 /** `host:port` or `[IPv6]:port`. */

@@ -23,7 +23,7 @@ export function checkRoutes(routes: Written, upstreams: Written): void {
     if (target.text === undefined) continue;
     const upstream = known.get(target.text);
     if (!upstream) {
-      target.wrong(`names no upstream, must be ${suggestion(target.text, [...known.keys()])}`);
+      target.wrong(`names no upstream, ${suggestion(target.text, [...known.keys()])}`);
     } else if (upstream.get('protocol').isWritten && upstream.get('protocol').text !== 'imap') {
       target.wrong('names an upstream of another protocol, must be one with protocol: imap');
     }

@@ -1,0 +1,30 @@
+// `node src/config/generate.ts` writes what is made from the configuration's schema: config/postern.schema.json and
+// docs/config.md. A test fails when they differ from it.
+
+import { writeFileSync } from 'node:fs';
+import { editorSchema } from './json-schema.ts';
+import { configReference } from './reference.ts';
+
+/** Path from the project's root → content. */
+export function generatedFiles(): Record<string, string> {
+  return {
+    'config/postern.schema.json': `${json(editorSchema())}\n`,
+    'docs/config.md': configReference(),
+  };
+}
+
+/** As Biome formats it: lists of words on one line. */
+function json(value: unknown): string {
+  return JSON.stringify(value, null, 2).replace(
+    /\[\n\s+("[^"\n]*"(?:,\n\s+"[^"\n]*")*)\n\s+\]/g,
+    (_, words: string) => {
+      return `[${words.replace(/,\n\s+/g, ', ')}]`;
+    },
+  );
+}
+
+if (import.meta.main) {
+  for (const [path, content] of Object.entries(generatedFiles())) {
+    writeFileSync(new URL(`../../${path}`, import.meta.url), content);
+  }
+}

@@ -1,0 +1,79 @@
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { parseDocument } from 'yaml';
+import { parseConfig } from '../../../src/config/config.ts';
+import { generatedFiles } from '../../../src/config/generate.ts';
+import { keyEntries, writtenSchema } from '../../../src/config/json-schema.ts';
+import { configWarnings } from '../../../src/config/warnings.ts';
+import { files } from './example.ts';
+
+const fromRoot = (path: string) => readFileSync(new URL(`../../../${path}`, import.meta.url), 'utf8');
+
+describe('what is generated from the schema', () => {
+  it.each(Object.keys(generatedFiles()))('%s is up to date (node src/config/generate.ts)', (path) => {
+    expect(fromRoot(path)).toBe(generatedFiles()[path]);
+  });
+
+  it('has a meaning for every key', () => {
+    const entries = keyEntries(writtenSchema());
+    expect(entries.length).toBeGreaterThan(60);
+    const mute = entries.filter(({ schema }) => !schema.description && schema.type !== 'object');
+    expect(mute.map(({ key }) => key)).toEqual([]);
+    for (const { key } of entries.filter(
+      ({ schema }) => schema.type !== 'object' && schema.type !== 'array',
+    )) {
+      expect(fromRoot('docs/config.md')).toContain(`| \`${key}\``);
+    }
+  });
+});
+
+describe('the example', () => {
+  const text = fromRoot('config/postern.example.yaml');
+  const options = {
+    file: '/etc/postern/postern.example.yaml',
+    env: { OLD_DOVECOT_PASSWORD: 'sesame' },
+    readFile: files({ '/etc/postern/secrets/dovecot': 'open\n' }),
+  };
+
+  it('loads, and there is nothing to warn of', () => {
+    const config = parseConfig(text, options);
+    expect(configWarnings(config)).toEqual([]);
+    expect(Object.keys(config.upstreams)).toEqual(['dovecot', 'old-dovecot']);
+  });
+
+  it('shows every key, and its default where it says so', () => {
+    const shown = new Set(keysIn(parseDocument(text).toJS()));
+    const known = keyEntries(writtenSchema());
+    expect(known.map(({ key }) => key).filter((key) => !shown.has(key))).toEqual([]);
+    for (const { key, schema } of known) {
+      if (schema.default === undefined || typeof schema.default === 'object') continue;
+      const name = key.split(/[.\]]/).at(-1);
+      const written = typeof schema.default === 'string' ? `"?${schema.default}"?` : String(schema.default);
+      expect(text, key).toMatch(new RegExp(`^ +${name}: ${written} # default`, 'm'));
+    }
+  });
+
+  it('has a comment at every key, or at the key that it is part of', () => {
+    const lines = text.split('\n');
+    const bare = lines.filter((line, index) => {
+      return /^[a-zA-Z]+:/.test(line) && !line.includes('#') && !lines[index - 1]?.startsWith('#');
+    });
+    // These hold nothing but keys that have comments themselves.
+    expect(bare).toEqual(['limits:', 'appPasswords:', 'log:']);
+  });
+
+  it('is checked by an editor against the JSON Schema', () => {
+    expect(text.split('\n', 1)).toEqual(['# yaml-language-server: $schema=./postern.schema.json']);
+  });
+});
+
+/** The keys of a configuration as `keyEntries` writes them. */
+function keysIn(value: unknown, prefix = ''): string[] {
+  if (Array.isArray(value)) return value.flatMap((item) => keysIn(item, `${prefix}[]`));
+  if (typeof value !== 'object' || value === null) return [];
+  return Object.entries(value).flatMap(([name, child]) => {
+    const step = prefix === 'upstreams' ? '<name>' : name;
+    const key = prefix === '' ? step : `${prefix}.${step}`;
+    return [key, ...keysIn(child, key)];
+  });
+}

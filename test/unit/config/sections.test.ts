@@ -1,0 +1,259 @@
+import { describe, expect, it } from 'vitest';
+import { formatPath } from '../../../src/config/problems.ts';
+import { parseFingerprint } from '../../../src/config/sections/upstreams.ts';
+import { parseHostPort } from '../../../src/config/values.ts';
+import { mistakes, parse, SMALL, small } from './example.ts';
+
+/** The messages without their places. */
+const told = (text: string) => mistakes(text).map((message) => message.replace(/^\S+ /, ''));
+
+describe('addresses', () => {
+  it.each([
+    ['0.0.0.0:993', { host: '0.0.0.0', port: 993 }],
+    ['[::]:993', { host: '::', port: 993 }],
+    ['[2001:DB8:0::7]:1', { host: '2001:db8::7', port: 1 }],
+    ['Imap.Internal:65535', { host: 'imap.internal', port: 65_535 }],
+    ['localhost:0', { host: 'localhost', port: 0 }],
+  ])('%s', (text, expected) => {
+    expect(parseHostPort(text)).toEqual(expected);
+  });
+
+  it.each([
+    '993',
+    ':993',
+    'host',
+    'host:',
+    '::1:993',
+    '[::1]',
+    '[x]:1',
+    '1.2.3:4',
+    'h:65536',
+    'h: 1',
+    '*:993',
+    'imap://h:1',
+    'u@h:1',
+    '[1.2.3.4]:5',
+  ])('not %s', (text) => {
+    expect(parseHostPort(text)).toBeUndefined();
+  });
+});
+
+describe('listeners', () => {
+  const listener = '  - { name: imaps, protocol: imap, address: "0.0.0.0:993", tls: implicit }\n';
+  const also = (text: string) => small(listener, `${listener}${text}`);
+
+  it('may take any free port, as often as they like', () => {
+    const config = parse(
+      small('0.0.0.0:993', '127.0.0.1:0').replace(
+        'upstreams:',
+        '  - { name: imap, protocol: imap, address: "127.0.0.1:0", tls: starttls }\nupstreams:',
+      ),
+    );
+    expect(config.listeners).toEqual([
+      { name: 'imaps', protocol: 'imap', host: '127.0.0.1', port: 0, tls: 'implicit' },
+      { name: 'imap', protocol: 'imap', host: '127.0.0.1', port: 0, tls: 'starttls' },
+    ]);
+  });
+
+  it('have names and addresses of their own', () => {
+    expect(
+      told(also('  - { name: imaps, protocol: imap, address: "0.0.0.0:993", tls: starttls }\n')),
+    ).toEqual([
+      'listeners[1].name: is taken by listeners[0] too, must be a name of its own',
+      'listeners[1].address: is taken by listeners[0] too, must be an address of its own',
+    ]);
+    expect(told(`${SMALL}admin: { address: "0.0.0.0:993" }\n`)).toEqual([
+      'admin.address: is taken by listeners[0] too, must be an address of its own',
+    ]);
+  });
+
+  it('are at least one', () => {
+    expect(told(small(`listeners:\n${listener}`, 'listeners: []\n'))).toEqual([
+      'listeners: is an empty list, must have at least one listener',
+    ]);
+  });
+
+  it('need a certificate', () => {
+    expect(told(small('tls: { certificate: ./tls/chain.pem, key: ./tls/key.pem }\n', ''))).toEqual([
+      'tls: is missing, must hold certificate and key: every listener needs them',
+    ]);
+  });
+});
+
+describe('upstreams', () => {
+  const login = 'login: { method: plain, user: postern, passwordFile: ./master }';
+  const set = (line: string) => small('tls: implicit\n    login', `tls: implicit\n    ${line}\n    login`);
+  const hex = '0123456789abcdef'.repeat(4);
+
+  it('log in by a suffix, with a separator that no user can have in a name', () => {
+    const suffix = login.replace('plain', 'master-suffix');
+    expect(parse(small(login, suffix)).upstreams.dovecot!.login).toMatchObject({
+      method: 'master-suffix',
+      separator: '*',
+    });
+    const slash = suffix.replace(' }', ', separator: "/" }');
+    expect(parse(small(login, slash)).upstreams.dovecot!.login).toMatchObject({ separator: '/' });
+    for (const separator of ['+', 'a', '@', '**', '']) {
+      expect(told(small(login, suffix.replace(' }', `, separator: "${separator}" }`)))).toEqual([
+        `upstreams.dovecot.login.separator: is "${separator}", must be *, %, /, , or =`,
+      ]);
+    }
+    expect(told(small(login, login.replace(' }', ', separator: "*" }')))).toEqual([
+      'upstreams.dovecot.login.separator: means nothing with this method, must be left out',
+    ]);
+  });
+
+  it.each(['xoauth2', 'bind', 'none'])('do not log in by %s yet', (method) => {
+    expect(told(small('method: plain', `method: ${method}`))).toEqual([
+      `upstreams.dovecot.login.method: is "${method}", must be plain, master-suffix or password: other methods are not supported by this version`,
+    ]);
+  });
+
+  it.each(['""', '"a\\r\\nb"', '"a\\0b"'])('do not log in as %s', (user) => {
+    expect(told(small('user: postern', `user: ${user}`))).toEqual([
+      expect.stringMatching(/^upstreams\.dovecot\.login\.user: is ".*", must be a user name$/),
+    ]);
+  });
+
+  it('may be pinned to one certificate', () => {
+    const pinned = parse(set(`fingerprint: ${hex}`)).upstreams.dovecot!.fingerprint;
+    expect(pinned).toMatch(/^01:23:45:67:89:AB:CD:EF:01:.*:EF$/);
+    expect(parseFingerprint(pinned!.toLowerCase())).toBe(pinned);
+    for (const wrong of [hex.slice(1), `${hex}0`, `${hex.slice(0, 62)}:ab`, 'g'.repeat(64), '']) {
+      expect(parseFingerprint(wrong)).toBeUndefined();
+    }
+    expect(told(set(`fingerprint: ${hex}\n    ca: ./ca.pem\n    serverName: a.b`))).toEqual([
+      'upstreams.dovecot.ca: means nothing beside fingerprint, must be left out',
+      'upstreams.dovecot.serverName: means nothing beside fingerprint, must be left out',
+    ]);
+  });
+
+  it('in clear have nothing to verify', () => {
+    const clear = set(`ca: ./ca.pem\n    fingerprint: ${hex}`).replace(
+      'tls: implicit\n    ca',
+      'tls: none\n    ca',
+    );
+    expect(told(clear)).toEqual([
+      'upstreams.dovecot.ca: means nothing with tls: none, must be left out',
+      'upstreams.dovecot.fingerprint: means nothing with tls: none, must be left out',
+    ]);
+  });
+
+  it('have a port', () => {
+    expect(told(small('imap.internal:993', 'imap.internal:0'))).toHaveLength(1);
+    expect(told(small('imap.internal:993', '[]'))).toEqual([
+      'upstreams.dovecot.address: is an empty list, must have at least one address',
+    ]);
+  });
+
+  it('are at least one, and have usable names', () => {
+    const start = SMALL.indexOf('upstreams:');
+    const end = SMALL.indexOf('routes:');
+    expect(told(`${SMALL.slice(0, start)}upstreams: {}\n${SMALL.slice(end)}`)).toEqual([
+      'upstreams: is empty, must have at least one upstream',
+      'routes[0].imap: names no upstream, must be left out',
+    ]);
+    expect(told(SMALL.replaceAll('dovecot', '"a b"'))).toContain(
+      'upstreams["a b"]: is not a usable name, must be a word of letters, digits, - and _',
+    );
+  });
+});
+
+describe('routes', () => {
+  it.each([
+    ['"*"', '*'],
+    ['"*@EXAMPLE.com"', '*@example.com'],
+    ['Alice@Example.com', 'alice@example.com'],
+    ['"*@bücher.example"', '*@xn--bcher-kva.example'],
+  ])('for %s', (written, expected) => {
+    expect(parse(small('"*@example.com"', written)).routes).toEqual([{ users: expected, imap: 'dovecot' }]);
+  });
+
+  it.each([
+    'alice',
+    '*@',
+    '**',
+    'a*@example.com',
+    '*@*.example.com',
+    '@example.com',
+    'a@b@c',
+    'ａlice@example.com',
+  ])('not for %s', (written) => {
+    expect(told(small('"*@example.com"', `"${written}"`))).toEqual([
+      `routes[0].users: is "${written}", must be "*", "*@domain" or "user@domain", in quotes`,
+    ]);
+  });
+
+  it.each(['constructor', 'toString', '__proto__'])('do not lead to %s', (name) => {
+    expect(told(small('imap: dovecot }', `imap: ${name} }`))).toEqual([
+      'routes[0].imap: names no upstream, must be dovecot',
+    ]);
+  });
+});
+
+describe('numbers, durations, networks', () => {
+  it.each([
+    ['limits: { idle: 35 }', 'limits.idle: is 35, must be a duration from 10ms to 7d'],
+    ['limits: { idle: 8d }', 'limits.idle: is "8d", must be a duration from 10ms to 7d'],
+    ['limits: { connections: 1.5 }', 'limits.connections: is 1.5, must be a whole number from 1 to 1000000'],
+    ['limits: { connections: "20" }', 'limits.connections: is "20", must be a whole number'],
+    ['limits: { connections: .inf }', 'limits.connections: is Infinity, must be a whole number'],
+    ['limits: { connections: 9007199254740993 }', 'limits.connections: is 9007199254740992, must be a whole'],
+    [
+      'appPasswords: { hash: { memoryKiB: 64 } }',
+      'appPasswords.hash.memoryKiB: is 64, must be a whole number from 7168',
+    ],
+    [
+      'throttle: { exempt: [10.0.0.0/33] }',
+      'throttle.exempt[0]: is "10.0.0.0/33", must be an address or a network',
+    ],
+    ['throttle: { exempt: 10.0.0.0/8 }', 'throttle.exempt: is "10.0.0.0/8", must be a list'],
+    ['throttle: [1]', 'throttle: is a list, must be a map of keys'],
+    ['throttle: { exempt: [~] }', 'throttle.exempt[0]: is empty, must be an address'],
+    ['log: { level: loud }', 'log.level: is "loud", must be trace, debug, info, warn, error or fatal'],
+    [
+      'users: { netbiosDomains: { A: a.b, a: c.d } }',
+      'users.netbiosDomains.a: is A in another case, must be written once',
+    ],
+    [
+      'users: { netbiosDomains: { "A*": a.b } }',
+      'users.netbiosDomains["A*"]: is not a usable name, must be a NetBIOS',
+    ],
+    ['users: { defaultDomain: "@example.com" }', 'users.defaultDomain: is "@example.com", must be a domain'],
+    [
+      `control: { socket: /${'x'.repeat(107)} }`,
+      'control.socket: is too long as an absolute path, must have at most 107',
+    ],
+  ])('%s', (text, expected) => {
+    expect(told(`${SMALL}${text}\n`)).toEqual([expect.stringContaining(expected)]);
+  });
+
+  it('are canonical', () => {
+    const config = parse(
+      `${SMALL}throttle: { failureDelay: 0ms, exempt: [192.0.2.7, "2001:DB8::/32"] }\nusers: { defaultDomain: EXAMPLE.com, netbiosDomains: { example: Example.COM } }\nadmin: { address: "[::1]:0" }\n`,
+    );
+    expect(config.throttle).toMatchObject({ failureDelay: 0, exempt: ['192.0.2.7/32', '2001:db8::/32'] });
+    expect(config.users).toEqual({
+      defaultDomain: 'example.com',
+      netbiosDomains: { EXAMPLE: 'example.com' },
+    });
+    expect(config.admin).toEqual({ host: '::1', port: 0 });
+  });
+});
+
+describe('store', () => {
+  it.each(['postgres://a:hunter2@b/c', 'mysql://hunter2', 'sqlite:', 'sqlite::memory:', './hunter2.db'])(
+    'not %s',
+    (url) => {
+      const [message, ...more] = told(small('sqlite:./data/postern.db', url));
+      expect(message).toMatch(/^store\.url: .*must be sqlite:PATH/);
+      expect(message).not.toContain('hunter2');
+      expect(more).toEqual([]);
+    },
+  );
+});
+
+it('writes paths as people do', () => {
+  expect(formatPath(['listeners', 0, 'tls'])).toBe('listeners[0].tls');
+  expect(formatPath(['upstreams', 'a b', 'tls'])).toBe('upstreams["a b"].tls');
+});

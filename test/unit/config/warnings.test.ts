@@ -1,0 +1,39 @@
+import { describe, expect, it } from 'vitest';
+import { configWarnings } from '../../../src/config/warnings.ts';
+import { parse, SMALL, small } from './example.ts';
+
+const warnings = (text: string) => configWarnings(parse(text));
+
+describe('warnings', () => {
+  it('are none for a sound configuration', () => {
+    expect(warnings(SMALL)).toEqual([]);
+  });
+
+  it('tell of an upstream in clear, unless it is this machine', () => {
+    const clear = (address: string) =>
+      small('imap.internal:993\n    tls: implicit', `${address}\n    tls: none`);
+    expect(warnings(clear('[imap.internal:143, "127.0.0.1:143"]'))).toEqual([
+      "upstreams.dovecot.tls: is none, so mail and Postern's own password travel to imap.internal in clear; use implicit or starttls",
+    ]);
+    expect(warnings(clear('["127.0.0.1:143", "127.9.9.9:143", "[::1]:143", localhost:143]'))).toEqual([]);
+    expect(warnings(clear('127.0.0.1.example.com:143'))).toHaveLength(1);
+  });
+
+  it('tell of routes that are never reached and upstreams that have none', () => {
+    expect(
+      warnings(small('"*@example.com", imap: dovecot }', '"*" }\n  - { users: "a@example.com" }')),
+    ).toEqual([
+      'routes[1]: is never reached, because routes[0] is for everyone; put it before that one',
+      'upstreams.dovecot: has no route, so nobody gets there; add one or leave it out',
+    ]);
+  });
+
+  it('tell of settings below what RFC 3501 and OWASP recommend', () => {
+    const text = `${SMALL}limits: { idle: 29m }\nappPasswords: { hash: { memoryKiB: 7168, passes: 4 } }\n`;
+    expect(warnings(text)).toEqual([
+      expect.stringMatching(/^limits\.idle: is below 30m/),
+      'appPasswords.hash.passes: is weaker than OWASP recommends with 7168 KiB; use 5, or more memory',
+    ]);
+    expect(warnings(text.replace('29m', '30m').replace('passes: 4', 'passes: 5'))).toEqual([]);
+  });
+});
