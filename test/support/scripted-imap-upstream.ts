@@ -76,6 +76,7 @@ export async function startScriptedImapUpstream(script: Script = {}): Promise<Sc
   });
 
   class Dialogue implements UpstreamConnection {
+    readonly #raw: Socket;
     #socket: Socket;
     #buffered = Buffer.alloc(0);
     #wake = () => {};
@@ -84,6 +85,7 @@ export async function startScriptedImapUpstream(script: Script = {}): Promise<Sc
     isTls = false;
 
     constructor(raw: Socket) {
+      this.#raw = raw;
       this.#socket = raw;
       if (tls === 'implicit') this.#secure();
       else this.#listen();
@@ -99,7 +101,8 @@ export async function startScriptedImapUpstream(script: Script = {}): Promise<Sc
     }
 
     drop(): void {
-      this.#socket.resetAndDestroy();
+      // Not the TLS socket over it: Node cannot reset that.
+      this.#raw.resetAndDestroy();
     }
 
     startTls(answer: string, injected = ''): void {

@@ -44,6 +44,8 @@ export interface Transcript extends AsyncDisposable {
   closed(): Promise<void>;
   /** Sends our end, and can still receive. */
   end(): void;
+  /** Resets the connection, as a client that crashes. */
+  reset(): void;
   /** The dialogue so far, secrets masked. */
   text(): string;
 }
@@ -114,22 +116,25 @@ export async function connect(options: ConnectOptions): Promise<Transcript> {
     return raw.slice(0, -2);
   };
 
-  const secure = (over: Socket | undefined): Promise<TLSSocket> =>
+  const secure = (over: Socket): Promise<TLSSocket> =>
     new Promise((resolve, reject) => {
       const tls = connectTls({
-        ...(over ? { socket: over } : address(options)),
+        socket: over,
         servername: options.servername ?? 'localhost',
         ...(options.ca === undefined ? {} : { ca: options.ca }),
       });
+      const ended = () => reject(new Error('the connection ended during the TLS handshake'));
       tls.once('secureConnect', () => {
-        tls.off('error', reject);
+        tls.off('error', reject).off('close', ended);
         dialogue.push(`-- ${tls.getProtocol()}`);
         resolve(tls);
       });
-      tls.once('error', reject);
+      tls.once('error', reject).once('close', ended);
     });
 
-  attach(options.tls ? await secure(undefined) : await plain(options));
+  const raw = await plain(options);
+  raw.on('error', onError);
+  attach(options.tls ? await secure(raw) : raw);
 
   const transcript = {
     get socket() {
@@ -167,9 +172,8 @@ export async function connect(options: ConnectOptions): Promise<Transcript> {
     },
     async startTls() {
       if (received.length > 0) throw fail('the server sent something ahead of TLS');
-      const under = socket;
-      detach(under);
-      attach(await secure(under));
+      detach(socket);
+      attach(await secure(socket));
     },
     async closed() {
       const isOverNow = await until(() => isOver, patience);
@@ -178,6 +182,8 @@ export async function connect(options: ConnectOptions): Promise<Transcript> {
       dialogue.push('-- closed');
     },
     end: () => void socket.end(),
+    // Not the TLS socket over it: Node cannot reset that.
+    reset: () => void raw.resetAndDestroy(),
     text: () => mask(dialogue.join('\n')),
     async [Symbol.asyncDispose]() {
       socket.destroy();

@@ -94,3 +94,22 @@ test('a pattern is about the whole line', async () => {
   await using c = await connect({ port: server.port });
   await expect(c.expect('* OK ready')).rejects.toThrow('expected * OK ready');
 });
+
+test.each(['none', 'implicit'] as const)('either side can reset the connection, TLS: %s', async (tls) => {
+  using pki = await createPki();
+  await using server = await startScriptedImapUpstream({
+    tls,
+    certificate: await pki.issue(),
+    on: [[/DROP/, (s) => s.drop()]],
+  });
+  const options = { port: server.port, tls: tls === 'implicit', ca: pki.ca.cert };
+  await using dropped = await connect(options);
+  await dropped.expect('* OK …');
+  await dropped.send('a DROP\r\n');
+  await dropped.closed();
+  await using c = await connect(options);
+  await c.expect('* OK …');
+  expect(server.connections).toMatchObject({ total: 2, open: 1 });
+  c.reset();
+  await expect.poll(() => server.connections.open).toBe(0);
+});
