@@ -34,7 +34,7 @@ ENV NODE_ENV=production POSTERN_CONFIG=/etc/postern/postern.yaml
 USER 65532:65532
 VOLUME /var/lib/postern
 EXPOSE 143 993 9090
-HEALTHCHECK --interval=30s --timeout=5s --start-period=10s \
+HEALTHCHECK --interval=30s --timeout=10s --start-period=10s \
   CMD ["/nodejs/bin/node", "/app/bin/postern.js", "healthcheck"]
 ENTRYPOINT ["/nodejs/bin/node", "/app/bin/postern.js"]
 CMD ["serve"]

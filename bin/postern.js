@@ -20,8 +20,18 @@ var require = process.getBuiltinModule('node:module').createRequire(process.argv
 // Resolved, because npm calls this file by a symbolic link.
 var root = path.dirname(path.dirname(require.resolve(process.argv[1])));
 var compiled = path.join(root, 'dist', 'main.js');
-var program = require(fs.existsSync(compiled) ? compiled : path.join(root, 'src', 'main.ts'));
 
+function fail(error) {
+  process.stderr.write('postern: cannot start: ' + error.stack + '\n');
+  process.exit(INTERNAL);
+}
+
+var program;
+try {
+  program = require(fs.existsSync(compiled) ? compiled : path.join(root, 'src', 'main.ts'));
+} catch (error) {
+  fail(error);
+}
 program.main(process.argv.slice(2), program.processTerminal(), process.env).then(function (code) {
   process.exit(code);
-});
+}, fail);

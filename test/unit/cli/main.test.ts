@@ -1,5 +1,5 @@
 import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -108,6 +108,17 @@ describe('bin/postern.js', () => {
     );
     expect(status).toBe(78);
     expect(stderr).toMatch(/^none\.yaml:1:1 file: cannot be read/);
+  });
+
+  it('exits with 70 where the program itself is missing', () => {
+    mkdirSync(join(directory, 'bin'));
+    copyFileSync(BIN, join(directory, 'bin/postern.js'));
+    const started = spawnSync(process.execPath, [join(directory, 'bin/postern.js'), '--version'], {
+      encoding: 'utf8',
+      env: {},
+    });
+    expect([started.status, started.stdout]).toEqual([70, '']);
+    expect(started.stderr).toMatch(/^postern: cannot start: .*Cannot find module/);
   });
 
   it.each(['8.17.0', '20.20.2', '23.11.1'])('tells Node %s in one line that it is too old', (version) => {
