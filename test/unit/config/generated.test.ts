@@ -1,6 +1,9 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: variables are written that way in a configuration
+
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { parseDocument } from 'yaml';
+import { z } from 'zod';
 import { parseConfig } from '../../../src/config/config.ts';
 import { generatedFiles } from '../../../src/config/generate.ts';
 import { keyEntries, writtenSchema } from '../../../src/config/json-schema.ts';
@@ -64,6 +67,15 @@ describe('the example', () => {
 
   it('is checked by an editor against the JSON Schema', () => {
     expect(text.split('\n', 1)).toEqual(['# yaml-language-server: $schema=./postern.schema.json']);
+    const editor = z.fromJSONSchema(JSON.parse(fromRoot('config/postern.schema.json')));
+    const accepts = (written: string) => editor.safeParse(parseDocument(written).toJS()).success;
+    expect(accepts(text)).toBe(true);
+    expect(accepts(text.replace('connections: 10000', 'connections: "${CONNECTIONS}"'))).toBe(true);
+    expect(accepts(text.replace('connections: 10000', 'connections: many'))).toBe(false);
+    expect(accepts(text.replace('idle: 35m', 'idle: 35 minutes'))).toBe(false);
+    expect(accepts(text.replace('tls: starttls', 'tls: maybe'))).toBe(false);
+    expect(accepts(`${text}redis: {}\n`)).toBe(false);
+    expect(accepts(text.replace('hostname: ', 'hostnam: '))).toBe(false);
   });
 });
 
