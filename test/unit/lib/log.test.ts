@@ -1,0 +1,49 @@
+// The log: one JSON object a line, with a word for the level and the time in UTC.
+
+import { Writable } from 'node:stream';
+import { expect, test } from 'vitest';
+import { createLog, type LogLevel } from '../../../src/lib/log.ts';
+
+function logTo(level: LogLevel) {
+  const chunks: string[] = [];
+  const stream = new Writable({
+    write(chunk, _encoding, done) {
+      chunks.push(String(chunk));
+      done();
+    },
+  });
+  return { log: createLog(level, stream), text: () => chunks.join('') };
+}
+
+test('a line', () => {
+  const { log, text } = logTo('info');
+  log.info({ event: 'login', user: 'alice@example.com' }, 'login admitted');
+  const line = JSON.parse(text());
+  expect(line).toEqual({
+    level: 'info',
+    time: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/),
+    event: 'login',
+    user: 'alice@example.com',
+    msg: 'login admitted',
+  });
+  expect(Math.abs(Date.parse(line.time) - Date.now())).toBeLessThan(5000);
+});
+
+test('what a peer sent cannot begin a line of its own', () => {
+  const { log, text } = logTo('info');
+  log.info({ software: 'Outlook\r\n{"level":"info","msg":"forged"}\0' }, 'a\nb');
+  expect(text().split('\n')).toHaveLength(2);
+  expect(JSON.parse(text()).software).toBe('Outlook\r\n{"level":"info","msg":"forged"}\0');
+});
+
+test('a level leaves out what is below it', () => {
+  const { log, text } = logTo('warn');
+  log.debug({}, 'one');
+  log.info({}, 'two');
+  log.warn({}, 'three');
+  expect(text()).toContain('three');
+  expect(text()).not.toMatch(/one|two/);
+  const silent = logTo('silent');
+  silent.log.error({}, 'four');
+  expect(silent.text()).toBe('');
+});

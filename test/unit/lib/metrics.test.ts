@@ -1,0 +1,67 @@
+// The registry: the table and nothing else.
+
+import { expect, test } from 'vitest';
+import { METRICS, type MetricName, Metrics } from '../../../src/lib/metrics.ts';
+import { parseMetrics } from '../../support/metrics-text.ts';
+
+const text = async (metrics: Metrics) => (await metrics.render()).body;
+
+test('every metric of the table is there from the start, with its type', async () => {
+  const body = await text(new Metrics());
+  for (const [name, { type, help }] of Object.entries(METRICS)) {
+    expect(body).toContain(`# HELP ${name} ${help}\n# TYPE ${name} ${type}\n`);
+  }
+  expect(parseMetrics(body).names.toSorted()).toEqual(Object.keys(METRICS).toSorted());
+});
+
+test('names follow the rules of Prometheus: the prefix, base units, _total for counters only', () => {
+  for (const [name, { type, labels }] of Object.entries(METRICS)) {
+    expect(name).toMatch(/^postern_[a-z]+(_[a-z]+)*$/);
+    expect(name.endsWith('_total'), name).toBe(type === 'counter');
+    expect(name).not.toMatch(/_(ms|milliseconds|kib|mb|percent)(_|$)/);
+    for (const label of labels) expect(['user', 'address', 'client', 'error']).not.toContain(label);
+  }
+});
+
+test('values move', async () => {
+  const metrics = new Metrics();
+  const labels = { protocol: 'imap', verdict: 'refused', reason: 'revoked' };
+  metrics.increment('postern_logins_total', labels);
+  metrics.increment('postern_logins_total', labels, 2);
+  metrics.add('postern_connections', { listener: 'imaps' }, 3);
+  metrics.add('postern_connections', { listener: 'imaps' }, -1);
+  metrics.set('postern_throttle_degraded', {}, 1);
+  metrics.observe('postern_login_seconds', { protocol: 'imap' }, 0.02);
+  const read = parseMetrics(await text(metrics));
+  expect(read.value('postern_logins_total', labels)).toBe(3);
+  expect(read.value('postern_connections', { listener: 'imaps' })).toBe(2);
+  expect(read.value('postern_throttle_degraded')).toBe(1);
+  expect(read.value('postern_login_seconds_count')).toBe(1);
+  expect(read.value('postern_login_seconds_bucket', { le: '0.025' })).toBe(1);
+  expect(read.value('postern_login_seconds_bucket', { le: '0.01' })).toBe(0);
+});
+
+test('a name that the table does not have, or of another type, throws at once', () => {
+  const metrics = new Metrics();
+  const unknown = 'postern_unheard_of_total' as MetricName;
+  expect(() => metrics.increment(unknown)).toThrow(/postern_unheard_of_total/);
+  expect(() => metrics.set(unknown, {}, 1)).toThrow(/postern_unheard_of_total/);
+  expect(() => metrics.set('postern_logins_total', {}, 1)).toThrow();
+  expect(() => metrics.increment('postern_sessions')).toThrow();
+  expect(() => metrics.observe('postern_sessions', {}, 1)).toThrow();
+});
+
+test('a label that the table does not have throws', () => {
+  const metrics = new Metrics();
+  expect(() => metrics.increment('postern_logins_total', { user: 'alice@example.com' })).toThrow(/user/);
+  expect(() => metrics.add('postern_connections', { listener: 'imap', client: '192.0.2.7' }, 1)).toThrow(
+    /client/,
+  );
+  expect(() => metrics.observe('postern_login_seconds', { error: 'no' }, 1)).toThrow(/error/);
+});
+
+test('two instances are two sets of values', async () => {
+  const [one, other] = [new Metrics(), new Metrics()];
+  one.set('postern_throttle_degraded', {}, 1);
+  expect(parseMetrics(await text(other)).value('postern_throttle_degraded')).toBe(0);
+});
