@@ -8,10 +8,10 @@ import { printConfigCommand } from './cli/print-config.ts';
 import { serveCommand } from './cli/serve.ts';
 import { sessionsCommand } from './cli/sessions.ts';
 import type { Terminal } from './cli/terminal.ts';
+import { isUnavailable } from './cli/unavailable.ts';
 import { userCommand } from './cli/user.ts';
 import { version } from './cli/version.ts';
-import { ConfigError, RefusedError, UnavailableError, UsageError } from './lib/errors.ts';
-import { StoreUnavailableError } from './store/store.ts';
+import { ConfigError, RefusedError, UsageError } from './lib/errors.ts';
 
 export { processTerminal } from './cli/terminal.ts';
 
@@ -81,7 +81,7 @@ export function exitCodeOf(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
   if (error instanceof RefusedError) return EXIT.refused;
   if (error instanceof UsageError) return EXIT.usage;
-  if (error instanceof UnavailableError || error instanceof StoreUnavailableError) return EXIT.unavailable;
+  if (isUnavailable(error)) return EXIT.unavailable;
   if (error instanceof ConfigError) return EXIT.config;
   return EXIT.internal;
 }
