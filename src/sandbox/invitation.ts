@@ -1,0 +1,57 @@
+// What the sandbox prints when it is ready to be played with. Every command works as it stands, from the project's root.
+
+import type { MadePassword } from './command.ts';
+import type { SandboxFiles } from './directory.ts';
+import type { SandboxPorts } from './start.ts';
+
+export interface InvitationFacts {
+  readonly user: string;
+  readonly device: MadePassword;
+  readonly ports: SandboxPorts;
+  /** Paths from the project's root. */
+  readonly files: SandboxFiles;
+}
+
+export function invitation({ user, device, ports, files }: InvitationFacts): string {
+  const password = device.password.replace(/.{4}(?=.)/g, '$& ');
+  const ca = shellWord(files.ca);
+  const config = shellWord(files.config);
+  const curl = `curl --cacert ${ca} --netrc-file ${shellWord(files.netrc)}`;
+  return `
+Everything works. It stays up until Ctrl-C.
+
+  user           ${user} (or any other @example.com: make it an app password below; all share one mailbox)
+  app password   ${password}
+  IMAP           localhost, port ${ports.imap} with STARTTLS or ${ports.imaps} with SSL/TLS
+  authority      ${files.ca} (your mail client has to trust it)
+
+The folders, the mailbox, a message; the same with STARTTLS:
+
+  ${curl} imaps://localhost:${ports.imaps}/
+  ${curl} imaps://localhost:${ports.imaps}/INBOX -X 'FETCH 1:* FLAGS'
+  ${curl} 'imaps://localhost:${ports.imaps}/INBOX;MAILINDEX=1'
+  ${curl} --ssl-reqd imap://localhost:${ports.imap}/
+
+By hand (a LOGIN ${user} ${device.password}, then b SELECT INBOX):
+
+  openssl s_client -quiet -crlf -verify_return_error -servername localhost -CAfile ${ca} -connect localhost:${ports.imaps}
+  openssl s_client -quiet -crlf -verify_return_error -servername localhost -CAfile ${ca} -connect localhost:${ports.imap} -starttls imap
+
+Postern's own commands (in another terminal; npx finds the Node that Postern needs):
+
+  npx node bin/postern.js password create --user you@example.com --name phone --config ${config}
+  npx node bin/postern.js password list --config ${config}
+  npx node bin/postern.js password revoke --user you@example.com --all --config ${config}
+  npx node bin/postern.js sessions list --config ${config}
+  npx node bin/postern.js user disable you@example.com --config ${config}
+
+What an operator sees:
+
+  curl http://127.0.0.1:${ports.admin}/metrics
+  tail -f ${shellWord(files.log)}
+`;
+}
+
+function shellWord(path: string): string {
+  return /^[\w./-]+$/.test(path) ? path : `'${path.replaceAll("'", `'\\''`)}'`;
+}

@@ -1,0 +1,98 @@
+// Starts what the sandbox is made of: the mailbox, and Postern before it on a config file like an admin's.
+
+import { pino } from 'pino';
+import { stringify } from 'yaml';
+import { type App, createApp } from '../app.ts';
+import { loadConfig } from '../config/config.ts';
+import { ConfigError } from '../lib/errors.ts';
+import { createLog } from '../lib/log.ts';
+import { makeCertificates } from './certificates.ts';
+import { CONFIG_HEAD, type SandboxFiles, writeAtOnce, writePrivate } from './directory.ts';
+import { type Mailbox, startMailbox } from './mailbox.ts';
+import { choosePort } from './ports.ts';
+
+export const DOMAIN = 'example.com';
+
+export interface SandboxPorts {
+  /** STARTTLS. */
+  readonly imap: number;
+  /** Implicit TLS. */
+  readonly imaps: number;
+  readonly admin: number;
+}
+
+export interface Sandbox extends AsyncDisposable {
+  /** The certificate authority, PEM. */
+  readonly ca: string;
+  readonly ports: SandboxPorts;
+}
+
+const WANTED: SandboxPorts = { imap: 1143, imaps: 1993, admin: 9090 };
+/** Between choosing a port and listening on it, another program may take it. */
+const TRIES = 5;
+
+/** The directory is empty. Rejects with ConfigError. */
+export async function startSandbox(files: SandboxFiles, env: NodeJS.ProcessEnv): Promise<Sandbox> {
+  await using started = new AsyncDisposableStack();
+  const { ca, certificate, key } = await makeCertificates(Date.now());
+  writePrivate(files.ca, ca);
+  writePrivate(files.certificate, certificate);
+  writePrivate(files.key, key);
+  writePrivate(files.log, '');
+  const mailbox = started.use(await startMailbox());
+  for (let tries = 1; ; tries++) {
+    const ports = {
+      imap: await choosePort(WANTED.imap),
+      imaps: await choosePort(WANTED.imaps),
+      admin: await choosePort(WANTED.admin),
+    };
+    try {
+      started.use(await startPostern(files, ports, mailbox, env));
+      const everything = started.move();
+      return { ca, ports, [Symbol.asyncDispose]: () => everything.disposeAsync() };
+    } catch (error) {
+      const taken = error instanceof ConfigError && error.message.includes('the port is taken');
+      if (!taken || tries === TRIES) throw error;
+    }
+  }
+}
+
+async function startPostern(
+  files: SandboxFiles,
+  ports: SandboxPorts,
+  mailbox: Mailbox,
+  env: NodeJS.ProcessEnv,
+): Promise<App> {
+  writeAtOnce(files.config, configText(ports, mailbox));
+  const config = await loadConfig(files.config, env);
+  const log = createLog(config.log.level, pino.destination({ dest: files.log, sync: true }));
+  return createApp(config, { log, version: 'sandbox' });
+}
+
+/** As little as it takes: everything else is Postern's default. Paths are relative to the file. */
+function configText(ports: SandboxPorts, mailbox: Mailbox): string {
+  const config = {
+    hostname: 'localhost',
+    store: { url: 'sqlite:./postern.db' },
+    keys: { file: './keys.json' },
+    tls: { certificate: './server.pem', key: './server.key' },
+    users: { defaultDomain: DOMAIN, netbiosDomains: { EXAMPLE: DOMAIN } },
+    listeners: [
+      { name: 'imap', protocol: 'imap', address: `127.0.0.1:${ports.imap}`, tls: 'starttls' },
+      { name: 'imaps', protocol: 'imap', address: `127.0.0.1:${ports.imaps}`, tls: 'implicit' },
+    ],
+    upstreams: {
+      mailbox: {
+        protocol: 'imap',
+        address: `127.0.0.1:${mailbox.port}`,
+        tls: 'none',
+        // Its one account, for whoever logs in.
+        login: { method: 'password', user: mailbox.user, password: mailbox.password.reveal() },
+      },
+    },
+    routes: [{ users: `*@${DOMAIN}`, imap: 'mailbox' }],
+    admin: { address: `127.0.0.1:${ports.admin}` },
+    log: { level: 'debug' },
+  };
+  return CONFIG_HEAD + stringify(config);
+}
