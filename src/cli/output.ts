@@ -21,6 +21,11 @@ export function quoted(text: string): string {
   );
 }
 
+/** `1 app password`, `2 app passwords`. */
+export function countOfPasswords(count: number): string {
+  return count === 1 ? '1 app password' : `${count} app passwords`;
+}
+
 /** One JSON value, indented, and a line end. */
 export function json(value: unknown): string {
   return `${JSON.stringify(value, null, 2)}\n`;

@@ -10,7 +10,7 @@ import type { Standing } from '../store/store.ts';
 import { type ConfigOption, withConfigOption } from './config-option.ts';
 import { parseExpiry } from './expiry.ts';
 import { openRecords } from './open-records.ts';
-import { isoTime, json, quoted, shortTime, table } from './output.ts';
+import { countOfPasswords, isoTime, json, quoted, shortTime, table } from './output.ts';
 import type { Terminal } from './terminal.ts';
 import { readUser } from './user-argument.ts';
 
@@ -141,7 +141,7 @@ async function revokePasswords(
   if (byUser) {
     const user = readUser(options.user!, records.config.users.defaultDomain);
     const revoked = await records.store.revoke({ user }, now);
-    terminal.stdout(`revoked ${count(revoked.length)} of ${user}\n`);
+    terminal.stdout(`revoked ${countOfPasswords(revoked.length)} of ${user}\n`);
     return;
   }
   // Those that exist are revoked, whatever else was typed: someone may have lost a device.
@@ -188,10 +188,6 @@ function describeUse({ lastUsed }: PasswordRecord): string {
   if (lastUsed === null) return '-';
   const client = lastUsed.client === null ? '' : ` with ${lastUsed.client}`;
   return `${lastUsed.protocol} from ${lastUsed.from}${client}`;
-}
-
-function count(passwords: number): string {
-  return passwords === 1 ? '1 app password' : `${passwords} app passwords`;
 }
 
 function append(value: string, earlier: string[] = []): string[] {

@@ -4,6 +4,7 @@ import { Command } from 'commander';
 import { systemClock } from '../lib/clock.ts';
 import { type ConfigOption, withConfigOption } from './config-option.ts';
 import { openRecords } from './open-records.ts';
+import { countOfPasswords } from './output.ts';
 import type { Terminal } from './terminal.ts';
 import { readUser } from './user-argument.ts';
 
@@ -37,10 +38,9 @@ async function setDisabled(
     return;
   }
   await records.store.setUserDisabled(user, disabled ? systemClock.now() : null);
-  const passwords = live === 1 ? 'the 1 app password' : `the ${live} app passwords`;
   terminal.stdout(
     disabled
-      ? `disabled ${user}: ${passwords} of this user are refused until it is enabled, live sessions end\n`
-      : `enabled ${user}: ${passwords} of this user work again\n`,
+      ? `disabled ${user}: logins are refused and live sessions end; ${countOfPasswords(live)} kept\n`
+      : `enabled ${user}: ${countOfPasswords(live)} can be used again\n`,
   );
 }

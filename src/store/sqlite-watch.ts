@@ -25,7 +25,6 @@ export function watchRevision(database: Database.Database, changed: () => void):
       version = newVersion;
       const news = newRevision !== revision && !first;
       revision = newRevision;
-      first = false;
       if (!news) return;
     } catch {
       return;
