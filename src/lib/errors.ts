@@ -24,5 +24,5 @@ export class RefusedError extends Error {
 
 /** Something that is needed does not answer now, and may later: the store, a running process. */
 export class UnavailableError extends Error {
-  override readonly name = 'UnavailableError';
+  override readonly name: string = 'UnavailableError';
 }

@@ -1,10 +1,11 @@
 // What must last, as the rest of Postern sees it. Implementations keep records in SQL.
 
+import { UnavailableError } from '../lib/errors.ts';
 import type { User } from '../lib/user.ts';
 import type { PasswordRecord, Use } from '../passwords/record.ts';
 
 /** The store cannot answer now: locked for too long, full, gone. Never means "there is no such record". */
-export class StoreUnavailableError extends Error {
+export class StoreUnavailableError extends UnavailableError {
   override readonly name = 'StoreUnavailableError';
 }
 
