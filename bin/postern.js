@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// Starts Postern: the compiled program where there is one (image, package), else the TypeScript of a checkout.
+// Starts Postern: the TypeScript of a checkout, or the compiled program of the image and the package.
 // Plain old JavaScript without import or require, which reads the same as a script and as a module: so a Node of any age
 // gets as far as the line that tells it that it is too old.
 
@@ -19,7 +19,8 @@ var require = process.getBuiltinModule('node:module').createRequire(process.argv
 
 // Resolved, because npm calls this file by a symbolic link.
 var root = path.dirname(path.dirname(require.resolve(process.argv[1])));
-var compiled = path.join(root, 'dist', 'main.js');
+// A checkout may hold a dist/ of an older day beside the source that somebody is working on.
+var source = path.join(root, 'src', 'main.ts');
 
 function fail(error) {
   process.stderr.write('postern: cannot start: ' + error.stack + '\n');
@@ -28,7 +29,7 @@ function fail(error) {
 
 var program;
 try {
-  program = require(fs.existsSync(compiled) ? compiled : path.join(root, 'src', 'main.ts'));
+  program = require(fs.existsSync(source) ? source : path.join(root, 'dist', 'main.js'));
 } catch (error) {
   fail(error);
 }

@@ -91,6 +91,10 @@ async function createPassword(options: CreateOptions, terminal: Terminal, env: N
   }
   terminal.stdout(`${password.display()}\n`);
   terminal.stderr(`made ${describe(record)}; it is shown this once\n`);
+  // Two devices may have one name (the old phone, and the one that replaces it): said, not refused.
+  const namesakes =
+    (await passwords.list({ user })).filter(({ name }) => sameName(name, record.name)).length - 1;
+  if (namesakes > 0) terminal.stderr(`note: ${user} has ${namesakes} more of that name\n`);
 }
 
 async function listPasswords(options: ListOptions, terminal: Terminal, env: NodeJS.ProcessEnv) {
@@ -212,4 +216,9 @@ function readNetwork(text: string): string {
     );
   }
   return network;
+}
+
+/** `Phone` and `phone` would be the same device to its owner. */
+function sameName(a: string, b: string): boolean {
+  return a.toLowerCase() === b.toLowerCase();
 }

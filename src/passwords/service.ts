@@ -12,13 +12,16 @@ import { readDeviceName } from './name.ts';
 import type { PasswordRecord } from './record.ts';
 import type { SelectorKeys } from './selector-keys.ts';
 
-/** Creations of one user in an hour. Together with the tombstones it bounds how many selectors a user can fill. */
-const MAX_PER_HOUR = 60;
+/**
+ * Creations of one user in an hour. Together with the tombstones it bounds how many selectors a user can fill. They are
+ * counted by their records, so it has to be less than the tombstones that stay.
+ */
+const MAX_PER_HOUR = 120;
 const HOUR = 3_600_000;
 /** How long a revoked record stays to be recognised, in milliseconds, and how many of one user. */
 const TOMBSTONE_LIFE = 90 * 24 * HOUR;
-const TOMBSTONES_PER_USER = 100;
-/** 140 selectors of 65,536 can be taken: eight collisions in a row mean that something else is wrong. */
+const TOMBSTONES_PER_USER = 150;
+/** 190 selectors of 65,536 can be taken: eight collisions in a row mean that something else is wrong. */
 const MAX_DRAWS = 8;
 const MAX_NETWORKS = 32;
 
@@ -53,7 +56,7 @@ export interface Passwords {
   revoke(which: { ids: readonly string[] } | { user: User }): Promise<string[]>;
   /** Gives whether that changed anything. */
   setUserDisabled(user: User, disabled: boolean): Promise<boolean>;
-  /** Deletes tombstones older than 90 days, and for each user all but the newest 100; gives how many. */
+  /** Deletes tombstones older than 90 days, and for each user all but the newest 150; gives how many. */
   purge(): Promise<number>;
 }
 
@@ -63,13 +66,6 @@ export function createPasswords(options: PasswordsOptions): Passwords {
   async function create(request: PasswordRequest) {
     const { user } = request;
     const wanted = checkRequest(request, clock.now());
-    // An exact limit is the store's; a name that is taken in the same instant by another process does no harm.
-    const live = await store.list({ user });
-    if (live.some((record) => sameName(record.name, wanted.name))) {
-      throw new RefusedError(
-        `${user} already has an app password named “${wanted.name}”: choose another name, or revoke that one first`,
-      );
-    }
     for (let draw = 0; draw < MAX_DRAWS; draw++) {
       const password = generateAppPassword(random);
       const now = clock.now();
@@ -148,9 +144,4 @@ function checkRequest(
     networks: [...new Set(canonical)],
     expiresAt,
   };
-}
-
-/** `Phone` and `phone` would be the same device to its owner. */
-function sameName(a: string, b: string): boolean {
-  return a.toLowerCase() === b.toLowerCase();
 }

@@ -101,28 +101,18 @@ describe('making one', () => {
     expect(await passwords.list({ user: alice })).toHaveLength(40);
   });
 
-  test('sixty in an hour, revoked or not', async () => {
-    for (let n = 0; n < 60; n++) {
+  test('120 in an hour, revoked or not', async () => {
+    for (let n = 0; n < 120; n++) {
       const { record } = await passwords.create({ user: alice, name: `d${n}` });
       await passwords.revoke({ ids: [record.id] });
     }
     expect(await refusal(passwords.create({ user: alice, name: 'next' }))).toMatch(
-      /made 60 app passwords within an hour/,
+      /made 120 app passwords within an hour/,
     );
     now += HOUR;
     expect(await refusal(passwords.create({ user: alice, name: 'next' }))).toMatch(/within an hour/);
     now += 1;
     await passwords.create({ user: alice, name: 'next' });
-  });
-
-  test('a name that a live one has is refused, in any capitals; that of a revoked one is free', async () => {
-    const { record } = await passwords.create({ user: alice, name: 'Phone' });
-    expect(await refusal(passwords.create({ user: alice, name: ' phone' }))).toMatch(
-      /already has an app password named “phone”/,
-    );
-    await passwords.create({ user: bob, name: 'Phone' });
-    await passwords.revoke({ ids: [record.id] });
-    await passwords.create({ user: alice, name: 'Phone' });
   });
 
   test.each<[string, object, RegExp]>([
@@ -174,15 +164,15 @@ describe('tombstones', () => {
     expect(await passwords.list({ tombstones: true })).toEqual([]);
   });
 
-  test('a hundred of a user at most, which a creation sees to', async () => {
-    for (let n = 0; n < 120; n++) {
+  test('150 of a user at most, which a creation sees to', async () => {
+    for (let n = 0; n < 170; n++) {
       const record = newRecord({ user: alice, createdAt: now - DAY });
       await store.create(record, NO_LIMITS);
       await store.revoke({ ids: [record.id] }, now - DAY + n);
     }
     const { record } = await passwords.create({ user: alice, name: 'new' });
     const left = await passwords.list({ user: alice, tombstones: true });
-    expect(left).toHaveLength(101);
+    expect(left).toHaveLength(151);
     expect(left.some(({ id }) => id === record.id)).toBe(true);
     expect(Math.min(...left.flatMap((r) => r.revokedAt ?? []))).toBe(now - DAY + 20);
   });
