@@ -82,6 +82,8 @@ export class Dialogue {
     this.inbox.detach();
     this.write(`${tag} OK Begin TLS negotiation now`);
     this.clientId = undefined;
+    // Nobody reads the inbox during the handshake: a deadline that comes then destroys the connection.
+    this.connection.onInterrupt = undefined;
     await this.connection.startTls();
     this.inbox = this.#open();
   }
