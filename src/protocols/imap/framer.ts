@@ -8,7 +8,7 @@
 // since what follows could not be told from data.
 
 export interface FrameBounds {
-  /** Octets of one line, its CRLF not counted. */
+  /** Octets of one line, its CRLF not counted. ID may have its values in one line, and is bounded by `command` alone. */
   readonly line: number;
   /** Octets of one literal. */
   readonly literal: number;
@@ -16,7 +16,7 @@ export interface FrameBounds {
   readonly command: number;
 }
 
-/** RFC 2971 §3.3 lets ID have 30 pairs with values of 1,024 octets, each of which may be a literal. */
+/** RFC 2971 §3.3 lets ID have 30 pairs with values of 1,024 octets, each of which may be quoted or a literal. */
 export const CLIENT_BOUNDS: FrameBounds = { line: 8192, literal: 16_384, command: 65_536 };
 
 export type Frame =
@@ -32,6 +32,8 @@ export type Frame =
 const LF = 0x0a;
 const CR = 0x0d;
 const EMPTY = Buffer.alloc(0);
+/** Octets at the end of a line that are searched for a literal's head. */
+const LONGEST_LITERAL_HEAD = 40;
 
 export class Framer {
   readonly #bounds: FrameBounds;
@@ -74,7 +76,7 @@ export class Framer {
     while (this.#overflow === undefined) {
       if (this.#announced > 0) return undefined;
       if (this.#literalLeft > 0 && !this.#passLiteral()) return undefined;
-      const lf = this.#findLineEnd();
+      const lf = this.#findLineEnd(this.#isId() ? this.#bounds.command : this.#bounds.line);
       if (lf === undefined) break;
       const text = this.#buffer.subarray(this.#line, this.#endOfText(lf));
       const literal = announcedLiteral(text);
@@ -97,10 +99,10 @@ export class Framer {
     return this.#overflow;
   }
 
-  /** The next line as it is, whatever it ends in: for SASL answers and continuation requests. */
-  textLine(): Frame | undefined {
+  /** The next line as it is, whatever it ends in, of at most so many octets: for SASL answers. */
+  textLine(octets: number): Frame | undefined {
     if (this.#overflow !== undefined) return this.#overflow;
-    const lf = this.#findLineEnd();
+    const lf = this.#findLineEnd(octets);
     return lf === undefined ? this.#overflow : { kind: 'complete', bytes: this.#take(lf) };
   }
 
@@ -134,17 +136,22 @@ export class Framer {
   }
 
   /** Index of the LF that ends the current line; undefined if it has not come, or (with #overflow set) never may. */
-  #findLineEnd(): number | undefined {
+  #findLineEnd(octets: number): number | undefined {
     const found = this.#buffer.subarray(this.#scanned, this.#end).indexOf(LF);
     const lf = found === -1 ? undefined : this.#scanned + found;
     this.#scanned = lf ?? this.#end;
     // One octet more than the bound may be a CR whose LF is still to come.
     const length = (lf === undefined ? this.#end - 1 : this.#endOfText(lf)) - this.#line;
-    if (length > this.#bounds.line || this.#line - this.#start + length > this.#bounds.command) {
+    if (length > octets || this.#line - this.#start + length > this.#bounds.command) {
       this.#stop('line');
       return undefined;
     }
     return lf;
+  }
+
+  #isId(): boolean {
+    const head = this.#buffer.toString('latin1', this.#start, Math.min(this.#end, this.#start + 80));
+    return /^[^ \r\n]+ ID /i.test(head);
   }
 
   #endOfText(lf: number): number {
@@ -187,9 +194,10 @@ export class Framer {
 /** `{n}` or `{n+}` at the end of a line. A size beyond 2^53 comes out inexact, and is far over any bound. */
 function announcedLiteral(line: Buffer): { size: number; nonSynchronising: boolean } | undefined {
   if (line[line.length - 1] !== 0x7d) return undefined;
-  const match = /\{(\d+)(\+?)\}$/.exec(line.toString('latin1', Math.max(0, line.length - 40)));
+  const end = line.toString('latin1', Math.max(0, line.length - LONGEST_LITERAL_HEAD));
+  const match = /\{(\d+)(\+?)\}$/.exec(end);
   if (match) return { size: Number(match[1]), nonSynchronising: match[2] === '+' };
-  // More digits than a literal can have.
-  const digits = /^\d+\+?\}$/.test(line.toString('latin1', Math.max(0, line.length - 40)));
-  return digits ? { size: Number.POSITIVE_INFINITY, nonSynchronising: true } : undefined;
+  // More digits than a literal can have: where they begin does not matter.
+  const onlyDigits = end.length === LONGEST_LITERAL_HEAD && /^\d+\+?\}$/.test(end);
+  return onlyDigits ? { size: Number.POSITIVE_INFINITY, nonSynchronising: true } : undefined;
 }

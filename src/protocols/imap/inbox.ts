@@ -36,9 +36,9 @@ export class Inbox {
     return this.#next(() => this.#framer.command());
   }
 
-  /** The next line, whatever it ends in. */
-  textLine(): Promise<Frame | Ended> {
-    return this.#next(() => this.#framer.textLine());
+  /** The next line, whatever it ends in, of at most so many octets. */
+  textLine(octets: number): Promise<Frame | Ended> {
+    return this.#next(() => this.#framer.textLine(octets));
   }
 
   /** For the literal that the last frame announced. */

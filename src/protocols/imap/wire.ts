@@ -161,12 +161,14 @@ export function decodeIdFields(decoder: Decoder): IdFields | undefined {
   if (!decoder.open()) return decoder.nstring() === null ? new Map() : undefined;
   const fields = new Map<string, string | null>();
   if (decoder.close()) return fields;
+  let pairs = 0;
   do {
     const key = decoder.string();
     if (key === undefined || !decoder.space()) return undefined;
     const value = decoder.nstring();
     if (value === undefined) return undefined;
-    if (fields.size === ID_BOUNDS.pairs || Buffer.byteLength(key) > ID_BOUNDS.key) return undefined;
+    // Counted, since a key that comes twice is one field.
+    if (++pairs > ID_BOUNDS.pairs || Buffer.byteLength(key) > ID_BOUNDS.key) return undefined;
     if (Buffer.byteLength(value ?? '') > ID_BOUNDS.value) return undefined;
     fields.set(key.toLowerCase(), value);
   } while (decoder.space());

@@ -53,12 +53,10 @@ async function loginMechanism(dialogue: Dialogue, tag: string, initial: string |
 
 async function ask(dialogue: Dialogue, tag: string, challenge: string): Promise<Answer> {
   dialogue.write(`+ ${challenge}`);
-  const frame = await dialogue.inbox.textLine();
+  const frame = await dialogue.inbox.textLine(MAX_SASL_OCTETS);
   if (frame.kind === 'ended')
     return { next: frame.why === 'closed' ? dialogue.drop() : dialogue.goodbye(frame.why) };
-  if (frame.kind !== 'complete' || frame.bytes.length > MAX_SASL_OCTETS) {
-    return { next: dialogue.goodbye('lineTooLong') };
-  }
+  if (frame.kind !== 'complete') return { next: dialogue.goodbye('lineTooLong') };
   return decode(dialogue, tag, frame.bytes.toString('latin1'));
 }
 
