@@ -290,7 +290,7 @@ class UpstreamDialogue {
         const reason = response.code.toUpperCase().startsWith('UNAVAILABLE') ? undefined : options.refusedAs;
         throw new ImapLoginError(
           reason ?? 'upstream_protocol',
-          `${name}: ${response.type} [${response.code}]`,
+          `${name}: ${response.type} [${codeName(response)}]`,
         );
       }
       if (response.tag === '+') {
@@ -323,4 +323,9 @@ class UpstreamDialogue {
     if (frame.kind === 'ended') throw new ImapLoginError('upstream_unreachable', 'it closed the connection');
     throw new ImapLoginError('upstream_protocol', 'a response is too long');
   }
+}
+
+/** The name of a response code, such as AUTHENTICATIONFAILED: the rest of an answer may repeat what we sent. */
+function codeName({ code }: Response): string {
+  return /^[A-Z]+(-[A-Z]+)*(?= |$)/i.exec(code)?.[0] ?? '';
 }
