@@ -6,10 +6,11 @@ import type { Clock } from '../lib/clock.ts';
 import { NetworkSet, parseNetwork } from '../lib/network.ts';
 import type { User } from '../lib/user.ts';
 import { Blocks } from './blocks.ts';
-import { BoundedMap } from './bounded-map.ts';
 import { DistinctCounter } from './distinct-counter.ts';
 import { addressOf, atLeastOneLine, exemptNetworks } from './exempt-networks.ts';
+import { type Counts, NetworkCounts } from './network-counts.ts';
 import { NetworkMap } from './network-map.ts';
+import { add, isOver, type Tally } from './tally.ts';
 import type { Block, BlockEntry, BlockKind, Throttle, ThrottleSettings } from './throttle.ts';
 
 const LONGEST_BLOCK = 86_400_000;
@@ -34,21 +35,10 @@ export interface MemoryThrottleOptions {
   readonly most?: number;
 }
 
-/** Events since `since`; the window starts with its first event. */
-interface Tally {
-  count: number;
-  since: number;
-}
-
-interface NetworkCounts {
-  readonly attempts: Tally;
-  distinct: DistinctCounter;
-}
-
 export function createMemoryThrottle({ settings, clock, most = MOST }: MemoryThrottleOptions): Throttle {
   const { network: networkLimit, networkAndUser: pairLimit, attempts: attemptsLimit } = settings;
   const isExempt = exemptNetworks(settings.exempt);
-  const networks = new BoundedMap<NetworkCounts>(most);
+  const networks = new NetworkCounts(most, attemptsLimit.window, networkLimit);
   const pairs = new NetworkMap<DistinctCounter>({ most, perNetwork: MOST_PER_NETWORK });
   const budgets = new NetworkMap<Tally>({ most, perNetwork: MOST_PER_NETWORK });
   const attemptBlocks = new Blocks({ first: attemptsLimit.window, longest: attemptsLimit.window }, most);
@@ -59,29 +49,14 @@ export function createMemoryThrottle({ settings, clock, most = MOST }: MemoryThr
   const monotonic = () => Math.floor(clock.monotonic());
 
   /** The network's counts, with this attempt among them unless attempts are blocked already. */
-  function countAttempt(network: string, now: number): NetworkCounts {
-    sweepNetworks(now);
-    let counts = networks.touch(network);
-    if (counts === undefined) {
-      counts = { attempts: { count: 0, since: now }, distinct: new DistinctCounter() };
-      networks.set(network, counts);
-    }
+  function countAttempt(network: string, now: number): Counts {
+    const counts = networks.touch(network, now);
     if (attemptBlocks.remaining(network, now) > 0) return counts;
     if (add(counts.attempts, now, attemptsLimit.window) >= attemptsLimit.most) {
       counts.attempts.count = 0;
       attemptBlocks.impose(network, network, null, now);
     }
     return counts;
-  }
-
-  function sweepNetworks(now: number): void {
-    for (let n = 0; n < 2; n++) {
-      const oldest = networks.oldest();
-      if (oldest === undefined) return;
-      const { attempts, distinct } = oldest.value;
-      if (now - attempts.since < attemptsLimit.window || !distinct.isExpired(now, networkLimit)) return;
-      networks.delete(oldest.key);
-    }
   }
 
   /** The block that holds longest, of those that hold. */
@@ -133,14 +108,14 @@ export function createMemoryThrottle({ settings, clock, most = MOST }: MemoryThr
 
     async mayVerify(network, recordId) {
       const spent = budgets.peek(network, recordId);
-      if (spent === undefined || monotonic() - spent.since >= VERIFICATION_BUDGET.window) return true;
+      if (spent === undefined || isOver(spent, monotonic(), VERIFICATION_BUDGET.window)) return true;
       return spent.count < VERIFICATION_BUDGET.mismatches;
     },
 
     async mismatch(network, recordId) {
       if (isExempt(network)) return;
       const now = monotonic();
-      budgets.sweep(network, (spent) => now - spent.since >= VERIFICATION_BUDGET.window);
+      budgets.sweep(network, (spent) => isOver(spent, now, VERIFICATION_BUDGET.window));
       const spent = budgets.touch(network, recordId, () => ({ count: 0, since: now }));
       add(spent, now, VERIFICATION_BUDGET.window);
     },
@@ -176,7 +151,7 @@ export function createMemoryThrottle({ settings, clock, most = MOST }: MemoryThr
       }
       pairs.deleteNetworks(inNetwork);
       budgets.deleteNetworks(inNetwork);
-      for (const key of [...networks.keys()]) if (inNetwork(key)) networks.delete(key);
+      networks.deleteNetworks(inNetwork);
       return lifted + networkBlocks.liftWhere(inNetwork, now) + attemptBlocks.liftWhere(inNetwork, now);
     },
   };
@@ -188,15 +163,6 @@ const newCounter = () => new DistinctCounter();
 const pairKey = (network: string, user: User) => `${network} ${user}`;
 
 const growing = (first: number) => ({ first, longest: Math.max(first, LONGEST_BLOCK) });
-
-/** Adds one, in a new window if the last one is over; gives the count. */
-function add(tally: Tally, now: number, window: number): number {
-  if (now - tally.since >= window) {
-    tally.since = now;
-    tally.count = 0;
-  }
-  return ++tally.count;
-}
 
 /** Whether a network that is counted lies in the one that an operator typed: an address, or CIDR. */
 function networkMatcher(text: string): (network: string) => boolean {

@@ -1,6 +1,5 @@
 // What can go wrong on the way to an upstream. The texts are for the operator's log; a mail client never hears them.
 
-import { UnavailableError } from '../lib/errors.ts';
 import { addressText, type UpstreamAddress } from './target.ts';
 
 export interface AddressFailure {
@@ -45,7 +44,8 @@ export class UpstreamCertificateError extends Error {
 }
 
 /** An address was not ready within the upstream's `connectDeadline`. */
-export class UpstreamDeadlineError extends UnavailableError {
+export class UpstreamDeadlineError extends Error {
+  override readonly name = 'UpstreamDeadlineError';
   /** What was being waited for. */
   readonly phase: 'tcp' | 'tls' | 'greeting';
 

@@ -333,6 +333,31 @@ test('a half-closed session that goes on is left alone', async () => {
   expect(s.ends).toEqual([]);
 });
 
+test('a half-closed session whose client still takes what was written is left alone', async () => {
+  const s = await joined('plain', 'plain', ({ client, near }) => {
+    client.pause();
+    near.client.write(Buffer.alloc(20_000_000));
+    near.client.write(Buffer.alloc(20_000_000));
+  });
+  s.upstream.end();
+  await once(s.near.upstream, 'end');
+  s.sweep.look();
+  s.time.at += 50_000;
+  let got = 0;
+  while (got < 25_000_000) {
+    const [chunk] = await once(s.client.resume(), 'data');
+    s.client.pause();
+    got += chunk.length;
+  }
+  s.sweep.look();
+  s.time.at += 50_000;
+  s.sweep.look();
+  expect(s.ends).toEqual([]);
+  s.time.at += 10_000;
+  s.sweep.look();
+  expect(s.ends[0]?.reason).toBe('upstream_closed');
+});
+
 test('a client that vanishes with the upstream’s last bytes unread does not hold the session for ever', async () => {
   const s = await joined('plain', 'plain');
   s.client.pause();
