@@ -3,6 +3,7 @@
 import { connect, type Socket } from 'node:net';
 import type { Clock } from '../lib/clock.ts';
 import { type AddressFailure, UpstreamDeadlineError, UpstreamUnreachableError } from './errors.ts';
+import { type ClientConnection, proxyHeader } from './proxy-header.ts';
 import type { UpstreamAddress, UpstreamTarget } from './target.ts';
 import { startTls } from './tls.ts';
 
@@ -24,6 +25,8 @@ export interface DialOptions {
   /** The client is gone, or Postern is stopping: the socket is destroyed at once. */
   readonly signal?: AbortSignal;
   readonly clock: Clock;
+  /** Whom the connection is for: told to an upstream with `proxyProtocol`. */
+  readonly client?: ClientConnection;
   /** An address is ready, its greeting read; `seconds` since it was dialled. */
   readonly onConnected?: (address: UpstreamAddress, seconds: number) => void;
   /** An address failed. Not called when `signal` is the cause. */
@@ -50,7 +53,7 @@ export async function connectUpstream<T>(
     signal?.throwIfAborted();
     const startedAt = clock.monotonic();
     try {
-      const opened = await dial(upstream, address, open, signal);
+      const opened = await dial(upstream, address, open, options);
       onConnected?.(address, (clock.monotonic() - startedAt) / 1000);
       return opened;
     } catch (thrown) {
@@ -68,7 +71,7 @@ async function dial<T>(
   upstream: UpstreamTarget,
   address: UpstreamAddress,
   open: (socket: Socket, facts: ConnectionFacts) => Promise<T>,
-  signal: AbortSignal | undefined,
+  { signal, client }: DialOptions,
 ): Promise<T> {
   let phase: UpstreamDeadlineError['phase'] = 'tcp';
   const stopped = Promise.withResolvers<never>();
@@ -84,6 +87,7 @@ async function dial<T>(
   async function steps(): Promise<T> {
     await new Promise((resolve) => tcp.once('connect', resolve));
     tcp.setKeepAlive(true, KEEP_ALIVE_AFTER * 1000);
+    if (upstream.proxyProtocol === 'v2') tcp.write(proxyHeader(client));
     const remoteAddress = tcp.remoteAddress ?? '';
     const encrypted = upstream.tls === 'implicit';
     if (encrypted) phase = 'tls';

@@ -19,6 +19,8 @@ export interface UpstreamTarget {
   readonly serverName: string | null;
   /** SHA-256 of the one certificate that is accepted, instead of any CA and name: `AA:BB:…`. */
   readonly fingerprint: string | null;
+  /** Whether the connection begins with a PROXY header, ahead of TLS. Default: none. */
+  readonly proxyProtocol?: 'none' | 'v2';
   /** Milliseconds for each address: name resolution, TCP, TLS and the protocol's greeting together. */
   readonly connectDeadline: number;
 }
