@@ -104,12 +104,15 @@ export class Gate {
     const { user, password } = candidate;
     const selection = await this.#lookUp(candidate);
     if (!('records' in selection)) return selection;
+    let isOverBudget = false;
     for (const record of selection.records) {
       const outcome = await this.#verify(candidate, record, selection.userDisabled);
-      if (outcome === 'no budget')
-        return judgement(throttled('verification_budget', this.#deps.failureDelay), user);
       if (outcome === 'match') return this.#admit(candidate, record, selection.userDisabled);
+      // With several keys there may be another candidate, and it may be the one.
+      if (outcome === 'no budget') isOverBudget = true;
     }
+    if (isOverBudget)
+      return judgement(throttled('verification_budget', this.#deps.failureDelay), loggable(user));
     const fingerprint = this.#deps.keys.fingerprint(user, password, Math.floor(this.#deps.clock.now() / DAY));
     const block = await this.#deps.throttle.guess({ network: candidate.network, user, fingerprint });
     return judgement(block === undefined ? refused('bad_credentials') : blocked(block), loggable(user));
@@ -150,6 +153,9 @@ export class Gate {
     let running = this.#underWay.get(flight);
     if (running === undefined) {
       if (!(await throttle.mayVerify(network, record.id))) return 'no budget';
+      // While that was asked, another attempt may have begun with this, and may have ended too.
+      const meanwhile = remembered.recall(key, record);
+      if (meanwhile !== undefined) return meanwhile ? 'match' : 'mismatch';
       running = this.#underWay.get(flight);
     }
     if (running === undefined) {
