@@ -21,7 +21,8 @@ import { encodePlain } from '../sasl.ts';
 import { type FrameBounds, Framer } from './framer.ts';
 import { Inbox } from './inbox.ts';
 import {
-  capabilitiesOf,
+  capabilitiesIn,
+  capabilityListOf,
   decodeResponse,
   encodeIdFields,
   ID_BOUNDS,
@@ -143,7 +144,8 @@ async function greet(
     // PREAUTH: it would serve the session as somebody, and we do not know whom (RFC 3501 §7.1.4).
     throw new ImapLoginError('upstream_protocol', `greeting is ${greeting.type || 'not IMAP'}`);
   }
-  dialogue.capabilities = capabilitiesOf(greeting);
+  const told = capabilityListOf(greeting);
+  if (told !== undefined) dialogue.capabilities = capabilitiesIn(told);
   if (target.tls !== 'starttls') return dialogue;
   await dialogue.command('STARTTLS');
   // RFC 3501 §6.2.1: capabilities learnt in clear are forgotten, and so is what came behind the OK.
@@ -153,7 +155,7 @@ async function greet(
 
 /** Tells the upstream where the client comes from and what it calls itself. A refusal of ID is not worth a failed login. */
 async function identify(dialogue: UpstreamDialogue, target: ImapUpstream, login: ImapLogin): Promise<void> {
-  dialogue.capabilities ??= await dialogue.askCapabilities();
+  dialogue.capabilities ??= capabilitiesIn(await dialogue.askCapabilities());
   if (!dialogue.capabilities.has('ID')) return;
   const fields = new Map(login.clientId ?? []);
   if (maySendClientAddress(target, dialogue.socket)) {
@@ -180,10 +182,13 @@ async function authenticate(
   login: ImapLogin,
 ): Promise<JoinableUpstream> {
   const untagged: Buffer[] = [];
-  const answer = await sendCredentials(dialogue, target.login, login.user, untagged);
-  const told = answer.code.toUpperCase().startsWith('CAPABILITY ') ? answer.code.slice(11) : undefined;
-  const capabilities = told ?? [...(await dialogue.askCapabilities())].join(' ');
-  if (!target.acceptUnauthenticate && / UNAUTHENTICATE /i.test(` ${capabilities} `)) {
+  const lists: string[] = [];
+  const seen = (response: Response) => lists.push(capabilityListOf(response) ?? '');
+  const answer = await sendCredentials(dialogue, target.login, login.user, { untagged, seen });
+  // Untagged ones may be older than the login: only those of the tagged OK are sure to be what is offered after it.
+  const capabilities = capabilityListOf(answer) ?? (await dialogue.askCapabilities());
+  const offered = capabilitiesIn([...lists, capabilities].join(' '));
+  if (!target.acceptUnauthenticate && offered.has('UNAUTHENTICATE')) {
     throw new ImapLoginError(
       'upstream_unauthenticate',
       'it offers UNAUTHENTICATE (RFC 8437): a client could log in again past Postern; see acceptUnauthenticate',
@@ -196,10 +201,10 @@ async function sendCredentials(
   dialogue: UpstreamDialogue,
   method: ImapLoginMethod,
   user: string,
-  untagged: Buffer[],
+  collect: Pick<CommandOptions, 'untagged' | 'seen'>,
 ): Promise<Response> {
   const { authorizationId, name } = identities(method, user);
-  const options = { untagged, refusedAs: 'upstream_refused_postern' } as const;
+  const options = { ...collect, refusedAs: 'upstream_refused_postern' } as const;
   const offered = dialogue.capabilities ?? new Set();
   if (offered.has('AUTH=PLAIN')) {
     const message = encodePlain(authorizationId, name, method.password);
@@ -236,6 +241,8 @@ function identities(method: ImapLoginMethod, user: string): { authorizationId: s
 interface CommandOptions {
   /** Collects untagged responses, but for BYE and CAPABILITY. */
   readonly untagged?: Buffer[];
+  /** Is shown every response. */
+  readonly seen?: (response: Response) => void;
   /** Sent after a "+". */
   readonly continuation?: string;
   /** Gives a NO or BAD back instead of throwing. */
@@ -265,19 +272,17 @@ class UpstreamDialogue {
     return this.#inbox.detach();
   }
 
-  async askCapabilities(): Promise<ReadonlySet<string>> {
-    let found: ReadonlySet<string> | undefined;
-    await this.command('CAPABILITY', { seen: (response) => (found = capabilitiesOf(response) ?? found) });
+  /** The list, in the upstream's own words: some clients know capabilities by their usual case only. */
+  async askCapabilities(): Promise<string> {
+    let found: string | undefined;
+    await this.command('CAPABILITY', { seen: (response) => (found = capabilityListOf(response) ?? found) });
     if (found === undefined)
       throw new ImapLoginError('upstream_protocol', 'no capabilities in answer to CAPABILITY');
     return found;
   }
 
   /** Sends a command and reads to its tagged answer. Throws for NO, BAD, BYE and the end of the connection. */
-  async command(
-    line: string,
-    options: CommandOptions & { seen?: (response: Response) => void } = {},
-  ): Promise<Response> {
+  async command(line: string, options: CommandOptions = {}): Promise<Response> {
     const tag = `p${++this.#commands}`;
     const name = line.split(' ', 1)[0] as string;
     this.socket.write(`${tag} ${line}\r\n`);

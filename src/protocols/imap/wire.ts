@@ -210,8 +210,12 @@ export function decodeResponse(bytes: Buffer): Response | undefined {
   };
 }
 
-/** The capabilities that a response lists, upper case: in a code, or as untagged data; undefined if it lists none. */
-export function capabilitiesOf(response: Response): ReadonlySet<string> | undefined {
-  const list = response.type === 'CAPABILITY' ? response.text : /^CAPABILITY (.*)$/i.exec(response.code)?.[1];
-  return list === undefined ? undefined : new Set(list.toUpperCase().split(' ').filter(Boolean));
+/** The capabilities that a response lists, in a code or as untagged data, in its own words; undefined if it lists none. */
+export function capabilityListOf(response: Response): string | undefined {
+  return response.type === 'CAPABILITY' ? response.text : /^CAPABILITY (.*)$/i.exec(response.code)?.[1];
+}
+
+/** The names in such a list, upper case, since they are compared without regard to it (RFC 3501 §9). */
+export function capabilitiesIn(list: string): ReadonlySet<string> {
+  return new Set(list.toUpperCase().split(' ').filter(Boolean));
 }
