@@ -13,7 +13,8 @@ export interface UserNames {
 export function canonicalise(login: string, names: UserNames): User | undefined {
   const backslash = login.indexOf('\\');
   if (backslash !== -1) {
-    const netbios = login.slice(0, backslash).toUpperCase();
+    // ASCII alone: Unicode's upper case makes an S of a long s and an I of a dotless i.
+    const netbios = login.slice(0, backslash).replace(/[a-z]/g, (letter) => letter.toUpperCase());
     const name = login.slice(backslash + 1);
     if (name.includes('@') || !Object.hasOwn(names.netbiosDomains, netbios)) return undefined;
     return parseUser(`${name}@${names.netbiosDomains[netbios]}`);
