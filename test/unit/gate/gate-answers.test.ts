@@ -1,0 +1,120 @@
+// When the gate answers: refusals and throttlings the constant delay after their attempt, everything else at once.
+
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { gateHarness, HOME } from './harness.ts';
+
+const DELAY = 2_000;
+
+beforeEach(() => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+});
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+/** Lets time pass, for timers and for the gate's clock. */
+async function pass(gate: ReturnType<typeof gateHarness>, milliseconds: number): Promise<void> {
+  for (let n = 0; n < milliseconds; n += 10) {
+    gate.clock.advance(10);
+    await vi.advanceTimersByTimeAsync(10);
+    // What does not wait for a timer: HMACs are synchronous, the store and argon2id are promises.
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+}
+
+/** Milliseconds until it is answered, by the gate's clock. */
+async function answeredAfter(
+  gate: ReturnType<typeof gateHarness>,
+  secret: string,
+  given?: Parameters<typeof gate.decide>[1],
+): Promise<number> {
+  const from = gate.clock.monotonic();
+  let after: number | undefined;
+  void gate.decide(secret, given).then(() => {
+    after = gate.clock.monotonic() - from;
+  });
+  await new Promise((resolve) => setImmediate(resolve));
+  for (let n = 0; n < 1000 && after === undefined; n++) await pass(gate, 10);
+  return after ?? Number.NaN;
+}
+
+describe('the constant delay', () => {
+  test.each([
+    ['a wrong secret', (gate: ReturnType<typeof gateHarness>) => ({ secret: gate.wrong() })],
+    ['one that collides', (gate) => ({ secret: gate.colliding() })],
+    ['an unknown user', (gate) => ({ secret: gate.wrong(), login: 'nobody' })],
+    ['no app password', () => ({ secret: 'Summer2024!' })],
+    ['no user', (gate) => ({ secret: gate.wrong(), login: 'a*b' })],
+    ['revoked', (gate) => ({ secret: gate.make(undefined, { revokedAt: 1 }).secret })],
+    ['expired', (gate) => ({ secret: gate.make(undefined, { expiresAt: 1 }).secret })],
+    ['wrong protocol', (gate) => ({ secret: gate.make(undefined, { scope: ['smtp'] }).secret })],
+  ] as const)('%s', async (_, how) => {
+    const gate = gateHarness({ failureDelay: DELAY });
+    gate.make();
+    const { secret, login = 'alice' } = how(gate) as { secret: string; login?: string };
+    expect(await answeredAfter(gate, secret, { login })).toBe(DELAY);
+  });
+
+  test('a throttled one', async () => {
+    const gate = gateHarness({
+      failureDelay: DELAY,
+      throttle: { networkAndUser: { distinct: 1, window: 3_600_000, block: 900_000 } },
+    });
+    expect(await answeredAfter(gate, gate.wrong())).toBe(DELAY);
+    expect(await answeredAfter(gate, gate.wrong())).toBe(DELAY);
+  });
+
+  test('counts from when the attempt was read: what was computed in between is within it', async () => {
+    const gate = gateHarness({ failureDelay: DELAY });
+    gate.make();
+    let release = () => {};
+    gate.hold.until = new Promise((resolve) => {
+      release = resolve;
+    });
+    const answered = answeredAfter(gate, gate.colliding());
+    await pass(gate, 700);
+    release();
+    expect(await answered).toBe(DELAY);
+  });
+});
+
+test('admitted, unavailable and an empty password: at once', async () => {
+  const gate = gateHarness({ failureDelay: DELAY });
+  const { secret } = gate.make();
+  expect(await answeredAfter(gate, secret)).toBe(0);
+  expect(await answeredAfter(gate, '')).toBe(0);
+  gate.store.isDown = true;
+  expect(await answeredAfter(gate, gate.wrong())).toBe(0);
+});
+
+test('a place is held until its time, whether anybody still listens or not', async () => {
+  const gate = gateHarness({ failureDelay: DELAY });
+  // Nobody waits for these: a client that hangs up changes nothing here.
+  for (let n = 0; n < 100; n++) void gate.decide('Summer2024!');
+  await pass(gate, DELAY - 20);
+  expect(gate.parking.length).toBe(100);
+  const { verdict, answer } = await gate.decide('Summer2024!');
+  expect({ verdict, answer }).toEqual({
+    verdict: { kind: 'refused', reason: 'not_an_app_password' },
+    answer: false,
+  });
+  const elsewhere = gate.decide('Summer2024!', { from: HOME });
+  await pass(gate, 20);
+  expect(gate.parking.length).toBe(1);
+  await pass(gate, DELAY);
+  expect((await elsewhere).answer).toBe(true);
+});
+
+test('where there is no place, a right secret is admitted all the same', async () => {
+  const gate = gateHarness({ failureDelay: DELAY });
+  for (let n = 0; n < 100; n++) void gate.decide('Summer2024!');
+  await new Promise((resolve) => setImmediate(resolve));
+  const { secret } = gate.make();
+  expect(await gate.says(secret)).toBe('admitted none');
+});
+
+test('a delay of 0 needs no place', async () => {
+  const gate = gateHarness({ failureDelay: 0 });
+  for (let n = 0; n < 500; n++) expect(await gate.says('Summer2024!')).toBe('refused not_an_app_password');
+  expect(gate.parking.length).toBe(0);
+});

@@ -1,0 +1,142 @@
+// Step 8: answers leave on a grid of 10 ms, the constant delay after their attempts; places are bounded.
+
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { Parking } from '../../../src/gate/parking.ts';
+
+const clock = { now: () => Date.now(), monotonic: () => Date.now() };
+const PLENTY = { total: 1000, perNetwork: 1000 };
+const A = '192.0.2.7/32';
+const B = '198.51.100.1/32';
+
+beforeEach(() => {
+  vi.useFakeTimers({ now: 1_000_003 });
+});
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+/** Notes when and with what each of them was released. */
+function watched() {
+  const released: [at: number, answer: boolean][] = [];
+  return {
+    released,
+    watch: (parked: Promise<boolean>) =>
+      void parked.then((answer) => released.push([Date.now() - 1_000_000, answer])),
+  };
+}
+
+describe('the grid', () => {
+  test('released at the first tick that is not before its time', async () => {
+    const parking = new Parking(PLENTY, clock);
+    const { released, watch } = watched();
+    for (const due of [2_003, 2_009.5, 2_010, 2_010.1]) watch(parking.park(A, 1_000_000 + due));
+    await vi.advanceTimersByTimeAsync(5_000);
+    expect(released).toEqual([
+      [2_010, true],
+      [2_010, true],
+      [2_010, true],
+      [2_020, true],
+    ]);
+    expect(parking.length).toBe(0);
+  });
+
+  test('what is late already leaves at the next tick, not at once', async () => {
+    const parking = new Parking(PLENTY, clock);
+    const { released, watch } = watched();
+    watch(parking.park(A, 999_000));
+    await vi.advanceTimersByTimeAsync(6);
+    expect(released).toEqual([]);
+    await vi.advanceTimersByTimeAsync(1);
+    expect(released).toEqual([[10, true]]);
+  });
+
+  test('the moment depends on when the attempt came, not on when the work for it was done', async () => {
+    const parking = new Parking(PLENTY, clock);
+    const { released, watch } = watched();
+    const due = 1_000_003 + 100;
+    watch(parking.park(A, due));
+    await vi.advanceTimersByTimeAsync(38);
+    watch(parking.park(A, due));
+    await vi.advanceTimersByTimeAsync(1_000);
+    expect(released).toEqual([
+      [110, true],
+      [110, true],
+    ]);
+  });
+
+  test('a timer that fires late answers late, and answers all', async () => {
+    let skew = 0;
+    const parking = new Parking(PLENTY, { now: clock.now, monotonic: () => Date.now() + skew });
+    const { released, watch } = watched();
+    watch(parking.park(A, 1_000_050));
+    watch(parking.park(A, 1_000_090));
+    skew = 500;
+    await vi.advanceTimersByTimeAsync(8);
+    expect(released.map(([, answer]) => answer)).toEqual([true, true]);
+  });
+
+  test('a timer that fires early answers nobody early', async () => {
+    let skew = 0;
+    const parking = new Parking(PLENTY, { now: clock.now, monotonic: () => Date.now() + skew });
+    const { released, watch } = watched();
+    watch(parking.park(A, 1_000_010));
+    skew = -0.5;
+    await vi.advanceTimersByTimeAsync(7);
+    expect(released).toEqual([]);
+    skew = 0;
+    await vi.advanceTimersByTimeAsync(20);
+    expect(released.map(([, answer]) => answer)).toEqual([true]);
+  });
+
+  test('without anybody there is no timer', async () => {
+    const parking = new Parking(PLENTY, clock);
+    expect(vi.getTimerCount()).toBe(0);
+    const one = parking.park(A, 1_000_050);
+    expect(vi.getTimerCount()).toBe(1);
+    await vi.advanceTimersByTimeAsync(100);
+    await one;
+    expect(vi.getTimerCount()).toBe(0);
+  });
+});
+
+describe('bounds', () => {
+  test('per network: past it, false at once, and the others go on', async () => {
+    const parking = new Parking({ total: 10, perNetwork: 2 }, clock);
+    void parking.park(A, 1_000_050);
+    void parking.park(A, 1_000_050);
+    expect(await parking.park(A, 1_000_050)).toBe(false);
+    void parking.park(B, 1_000_050);
+    expect(parking.length).toBe(3);
+    await vi.advanceTimersByTimeAsync(100);
+    void parking.park(A, 1_000_300);
+    expect(parking.length).toBe(1);
+  });
+
+  test('in all', async () => {
+    const parking = new Parking({ total: 3, perNetwork: 100 }, clock);
+    for (let n = 0; n < 3; n++) void parking.park(`10.0.0.${n}/32`, 1_000_050);
+    expect(await parking.park(B, 1_000_050)).toBe(false);
+    await vi.advanceTimersByTimeAsync(100);
+    expect(parking.length).toBe(0);
+  });
+
+  test('a refusal of a place takes none', async () => {
+    const parking = new Parking({ total: 1, perNetwork: 1 }, clock);
+    void parking.park(A, 1_000_050);
+    for (let n = 0; n < 100; n++) expect(await parking.park(B, 1_000_050)).toBe(false);
+    expect(parking.length).toBe(1);
+    await vi.advanceTimersByTimeAsync(100);
+    const after = parking.park(B, 1_000_200);
+    await vi.advanceTimersByTimeAsync(100);
+    expect(await after).toBe(true);
+  });
+});
+
+test('at the end everybody is released unanswered', async () => {
+  const parking = new Parking(PLENTY, clock);
+  const parked = [parking.park(A, 1_050_000), parking.park(B, 1_060_000)];
+  parking[Symbol.dispose]();
+  expect(await Promise.all(parked)).toEqual([false, false]);
+  expect(parking.length).toBe(0);
+  expect(vi.getTimerCount()).toBe(0);
+});
