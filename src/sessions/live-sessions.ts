@@ -90,7 +90,9 @@ export class LiveSessions implements Disposable {
   readonly #store: Pick<Store, 'standings' | 'watch'>;
   readonly #clock: Clock;
   readonly #events: Pick<Events, 'storeFailed' | 'storeAnswered' | 'internalError'>;
+  readonly #perUser: number;
   readonly #entries = new Map<string, Entry>();
+  readonly #ofUser = new Map<User, number>();
   readonly #stopWatching: () => void;
   readonly #sweep: NodeJS.Timeout;
   #checking = false;
@@ -101,10 +103,13 @@ export class LiveSessions implements Disposable {
     store: Pick<Store, 'standings' | 'watch'>;
     clock: Clock;
     events: Pick<Events, 'storeFailed' | 'storeAnswered' | 'internalError'>;
+    /** Sessions that one user may have at a time. Default: no bound. */
+    perUser?: number;
   }) {
     this.#store = deps.store;
     this.#clock = deps.clock;
     this.#events = deps.events;
+    this.#perUser = deps.perUser ?? Number.POSITIVE_INFINITY;
     this.#stopWatching = this.#store.watch(() => this.#checkSoon());
     this.#sweep = setInterval(() => this.#onSweep(), SWEEP_INTERVAL);
     this.#sweep.unref();
@@ -114,9 +119,15 @@ export class LiveSessions implements Disposable {
     return this.#entries.size;
   }
 
+  /** Whether the user may have one more session. */
+  hasRoomFor(user: User): boolean {
+    return (this.#ofUser.get(user) ?? 0) < this.#perUser;
+  }
+
   register(info: SessionInfo, expiresAt: number | null): LiveSession {
     const entry = new Entry(info, expiresAt, this.#clock.now(), this);
     this.#entries.set(info.id, entry);
+    this.#ofUser.set(info.user, (this.#ofUser.get(info.user) ?? 0) + 1);
     return entry;
   }
 
@@ -139,8 +150,11 @@ export class LiveSessions implements Disposable {
     return new Promise((resolve) => this.#idle.push(resolve));
   }
 
-  /** Ends those of `entries` that may not go on. Without an answer from the store they go on until there is one. */
-  async check(entries: readonly Entry[]): Promise<void> {
+  /**
+   * Ends those of `entries` that may not go on. Without an answer from the store they go on until there is one; gives
+   * whether there was.
+   */
+  async check(entries: readonly Entry[]): Promise<boolean> {
     try {
       const standings = await this.#store.standings([...new Set(entries.map(({ info }) => info.passwordId))]);
       this.#events.storeAnswered();
@@ -150,14 +164,18 @@ export class LiveSessions implements Disposable {
         const reason = this.#reasonToEnd(standing);
         if (reason !== undefined) entry.end(reason);
       }
+      return true;
     } catch (error) {
       this.#events.storeFailed('session check', error);
       this.#checkAgain = true;
+      return false;
     }
   }
 
   remove(entry: Entry): void {
-    this.#entries.delete(entry.info.id);
+    const { id, user } = entry.info;
+    // A connection whose upstream login failed may log in again: then the id is the next session's.
+    if (this.#entries.get(id) === entry) this.#entries.delete(id);
     if (this.#entries.size > 0) return;
     for (const resolve of this.#idle.splice(0)) resolve();
   }
@@ -196,10 +214,10 @@ export class LiveSessions implements Disposable {
     while (this.#checkAgain) {
       this.#checkAgain = false;
       const entries = [...this.#entries.values()];
-      for (let from = 0; from < entries.length; from += BATCH)
-        await this.check(entries.slice(from, from + BATCH));
-      // A store that does not answer set it again: the next sweep tries, not this loop.
-      if (this.#checkAgain && entries.length > 0) return;
+      for (let from = 0; from < entries.length; from += BATCH) {
+        // A store that does not answer is asked by the next sweep, not by this loop.
+        if (!(await this.check(entries.slice(from, from + BATCH)))) return;
+      }
     }
   }
 }
