@@ -5,7 +5,7 @@
 //   POST /sessions/end  {"id"} | {"user"}      → { "ended": n }
 
 import { once } from 'node:events';
-import { chmodSync, rmSync } from 'node:fs';
+import { chmodSync, lstatSync, rmSync } from 'node:fs';
 import { createServer, type IncomingMessage, request, type Server } from 'node:http';
 import { connect } from 'node:net';
 import { ConfigError, UnavailableError } from '../lib/errors.ts';
@@ -19,10 +19,18 @@ export interface ControlDeps {
 /** Octets of a request's body. */
 const MAX_BODY = 16_384;
 
-/** Listens on `path`, in place of a socket that a dead process left. Throws ConfigError if a living one answers there. */
+/**
+ * Listens on `path`, in place of a socket that a dead process left. Throws ConfigError if a living one answers there, or if
+ * something else than a socket is there.
+ */
 export async function startControl(path: string, deps: ControlDeps): Promise<Server> {
   if (await answers(path)) {
     throw new ConfigError(`control.socket: another process answers on ${path}; is Postern running already?`);
+  }
+  const present = lstatSync(path, { throwIfNoEntry: false });
+  // A typing mistake in the config must not cost anybody a file.
+  if (present !== undefined && !present.isSocket()) {
+    throw new ConfigError(`control.socket: ${path} is there already and is no socket`);
   }
   rmSync(path, { force: true });
   const server = createServer(async (incoming, response) => {
