@@ -1,0 +1,153 @@
+// The control socket: who may use it, what it answers, and what it makes of nonsense.
+
+import { existsSync, statSync, writeFileSync } from 'node:fs';
+import type { Server } from 'node:http';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { askControl, startControl } from '../../../src/admin/control.ts';
+import { ConfigError, UnavailableError } from '../../../src/lib/errors.ts';
+import type { SessionEntry } from '../../../src/sessions/live-sessions.ts';
+import { tempDir } from '../../support/temp-dir.ts';
+
+const dir = tempDir();
+let path = '';
+let files = 0;
+let server: Server | undefined;
+const ended: [which: unknown, reason: string][] = [];
+const sessions = {
+  list: () => [{ id: 's1', user: 'alice@example.com' } as unknown as SessionEntry],
+  end: (which: unknown, reason: string) => {
+    ended.push([which, reason]);
+    return 1;
+  },
+};
+
+const start = async () => {
+  server = await startControl(path, { sessions });
+  return server;
+};
+const stop = (which: Server) => {
+  which.closeAllConnections();
+  return new Promise((resolve) => which.close(resolve));
+};
+
+beforeEach(() => {
+  files += 1;
+  path = join(dir.path, `${files}.sock`);
+  ended.length = 0;
+});
+afterEach(async () => {
+  if (server !== undefined) await stop(server);
+  server = undefined;
+});
+
+test('it is a socket that only its owner may use, whatever the umask', async () => {
+  const mask = process.umask(0);
+  try {
+    await start();
+  } finally {
+    process.umask(mask);
+  }
+  const stat = statSync(path);
+  expect(stat.isSocket()).toBe(true);
+  expect((stat.mode & 0o777).toString(8)).toBe('600');
+});
+
+test('the mask of the process stays what it was', async () => {
+  const before = process.umask();
+  await start();
+  expect(process.umask()).toBe(before);
+});
+
+test('the list, and ending by id and by user', async () => {
+  await start();
+  expect(await askControl(path, 'GET', '/sessions')).toEqual(sessions.list());
+  expect(await askControl(path, 'POST', '/sessions/end', { id: 's1' })).toEqual({ ended: 1 });
+  expect(await askControl(path, 'POST', '/sessions/end', { user: 'ALICE@example.com' })).toEqual({
+    ended: 1,
+  });
+  expect(ended).toEqual([
+    [{ id: 's1' }, 'admin'],
+    [{ user: 'alice@example.com' }, 'admin'],
+  ]);
+});
+
+describe('nonsense ends nothing and is answered', () => {
+  test.each([
+    ['no which', {}],
+    ['a list', []],
+    ['null for an id', { id: null }],
+    ['a number', { id: 7 }],
+    ['an object', { id: { $ne: '' } }],
+    ['a user that is none', { user: '*' }],
+    ['a body of 20 kB', { id: 's'.repeat(20_000) }],
+  ])('%s', async (_, body) => {
+    await start();
+    await expect(askControl(path, 'POST', '/sessions/end', body)).rejects.toThrow(UnavailableError);
+    expect(ended).toEqual([]);
+    expect(await askControl(path, 'GET', '/sessions')).toHaveLength(1);
+  });
+
+  test('a request that there is not', async () => {
+    await start();
+    await expect(askControl(path, 'POST', '/shutdown')).rejects.toThrow(/another version/);
+    await expect(askControl(path, 'POST', '/sessions')).rejects.toThrow(/another version/);
+  });
+});
+
+describe('what is there already', () => {
+  test('a socket that a dead process left is replaced', async () => {
+    const dead = await startControl(path, { sessions });
+    // Closed without unlinking, as a kill would leave it: by a name that it does not know.
+    const { renameSync } = await import('node:fs');
+    renameSync(path, `${path}.kept`);
+    await stop(dead);
+    renameSync(`${path}.kept`, path);
+    await expect(askControl(path, 'GET', '/sessions')).rejects.toThrow(UnavailableError);
+    await start();
+    expect(await askControl(path, 'GET', '/sessions')).toHaveLength(1);
+  });
+
+  test('a living one is a config error, and stays', async () => {
+    await start();
+    const second = startControl(path, { sessions });
+    await expect(second).rejects.toThrow(ConfigError);
+    await expect(second).rejects.toThrow(/another process answers/);
+    expect(await askControl(path, 'GET', '/sessions')).toHaveLength(1);
+  });
+
+  test('a file that is no socket is not deleted', async () => {
+    writeFileSync(path, 'my thesis');
+    await expect(startControl(path, { sessions })).rejects.toThrow(ConfigError);
+    expect(statSync(path).size).toBe(9);
+  });
+
+  test.each([
+    ['a directory that does not exist', () => join(dir.path, 'none', 'control.sock')],
+    ['a path that is too long for a socket', () => join(dir.path, 'x'.repeat(200))],
+  ])('%s is a config error', async (_, where) => {
+    await expect(startControl(where(), { sessions })).rejects.toThrow(/^control\.socket: /);
+  });
+});
+
+describe("a command's side", () => {
+  test('no process: it says so', async () => {
+    await expect(askControl(path, 'GET', '/sessions')).rejects.toThrow(/is `postern serve` running\?/);
+  });
+
+  test('something else answers', async () => {
+    const other = createServer((socket) => {
+      socket.on('error', () => {});
+      socket.end('* OK IMAP4rev1 ready\r\n');
+    }).listen(path);
+    await expect(askControl(path, 'GET', '/sessions')).rejects.toThrow(UnavailableError);
+    other.close();
+  });
+});
+
+test('the socket goes with the server', async () => {
+  const one = await startControl(path, { sessions });
+  await stop(one);
+  expect(existsSync(path)).toBe(false);
+});
