@@ -59,6 +59,8 @@ export interface ImapUpstream extends UpstreamTarget {
 export interface ImapLogin {
   readonly user: string;
   readonly client: { readonly address: string; readonly port: number };
+  /** What the client has connected to. */
+  readonly destination: { readonly address: string; readonly port: number };
   readonly sessionId: string;
   readonly clientId: IdFields | undefined;
   readonly signal: AbortSignal;
@@ -97,6 +99,7 @@ export async function logInUpstream(target: ImapUpstream, login: ImapLogin): Pro
     const dialogue = await connectUpstream(target, (socket, { address }) => greet(target, address, socket), {
       signal: login.signal,
       clock: login.clock,
+      client: { source: login.client, destination: login.destination },
       onConnected: target.onConnected,
       onFailed: target.onFailed,
     });
@@ -125,6 +128,10 @@ async function withDeadline(
     return await authenticate(dialogue, target, login);
   } catch (error) {
     dialogue.socket.destroy();
+    // It answered, and then went or fell silent: the operator wants to know that as much as a refused connection.
+    if (error instanceof ImapLoginError && error.reason === 'upstream_unreachable') {
+      target.onFailed(dialogue.address, error);
+    }
     throw error;
   } finally {
     clearTimeout(late);
@@ -138,7 +145,7 @@ async function greet(
   address: UpstreamAddress,
   socket: Socket,
 ): Promise<UpstreamDialogue> {
-  const dialogue = new UpstreamDialogue(socket);
+  const dialogue = new UpstreamDialogue(socket, address);
   const greeting = await dialogue.response();
   if (greeting.tag !== '*' || greeting.type !== 'OK') {
     // PREAUTH: it would serve the session as somebody, and we do not know whom (RFC 3501 §7.1.4).
@@ -150,7 +157,7 @@ async function greet(
   await dialogue.command('STARTTLS');
   // RFC 3501 §6.2.1: capabilities learnt in clear are forgotten, and so is what came behind the OK.
   dialogue.letGo();
-  return new UpstreamDialogue(await startTls(socket, target, address));
+  return new UpstreamDialogue(await startTls(socket, target, address), address);
 }
 
 /** Tells the upstream where the client comes from and what it calls itself. A refusal of ID is not worth a failed login. */
@@ -252,13 +259,15 @@ interface CommandOptions {
 
 class UpstreamDialogue {
   readonly socket: Socket;
+  readonly address: UpstreamAddress;
   readonly #inbox: Inbox;
   capabilities: ReadonlySet<string> | undefined;
   #failure: ImapLoginError | undefined;
   #commands = 0;
 
-  constructor(socket: Socket) {
+  constructor(socket: Socket, address: UpstreamAddress) {
     this.socket = socket;
+    this.address = address;
     this.#inbox = new Inbox(socket, new Framer('inline', UPSTREAM_BOUNDS));
   }
 
