@@ -261,6 +261,10 @@ describe('an upstream that fails during the login', () => {
     await using postern = await startSetting({ script, upstream: SOON });
     await expectUnavailable(postern, 'upstream_unreachable');
     await expectNothingLeft(postern);
+    expect(await postern.logged('upstream_failed')).toMatchObject({
+      address: `127.0.0.1:${postern.upstream.port}`,
+      detail: expect.stringMatching(/^no end of the login|closed the connection/),
+    });
   });
 
   test('and repeats the credentials that it refuses: the log does not', async () => {
