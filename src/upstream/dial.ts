@@ -2,6 +2,7 @@
 
 import { connect, type Socket } from 'node:net';
 import type { Clock } from '../lib/clock.ts';
+import type { Breaker } from './breaker.ts';
 import { type AddressFailure, UpstreamDeadlineError, UpstreamUnreachableError } from './errors.ts';
 import { type ClientConnection, proxyHeader } from './proxy-header.ts';
 import type { UpstreamAddress, UpstreamTarget } from './target.ts';
@@ -36,43 +37,61 @@ export interface DialOptions {
 /** Seconds of silence before the kernel asks whether an idle peer is still there: dead NAT entries, hosts that vanish. */
 const KEEP_ALIVE_AFTER = 120;
 
+type Open<T> = (socket: Socket, facts: ConnectionFacts) => Promise<T>;
+
 /**
- * Gives what `open` gives for the first address where everything succeeds. `open` reads the greeting, and with `starttls`
+ * Gives what `open` gives for the first address where everything succeeds. Addresses that are known to be down fail at once; a
+ * probe of them repeats `open`, for no client, and closes. `open` reads the greeting, and with `starttls`
  * upgrades; what it rejects with makes the next address be tried. The socket has `allowHalfOpen` and an 'error' handler
  * that does nothing, and is destroyed if `open` fails; afterwards it belongs to the caller.
  * Rejects with UpstreamUnreachableError, or with the signal's reason.
  */
 export async function connectUpstream<T>(
   upstream: UpstreamTarget,
-  open: (socket: Socket, facts: ConnectionFacts) => Promise<T>,
+  open: Open<T>,
   options: DialOptions,
 ): Promise<T> {
   const { signal, clock, onConnected, onFailed } = options;
   const failures: AddressFailure[] = [];
-  for (const address of upstream.addresses) {
+  for (const { address, breaker } of candidates(upstream)) {
     signal?.throwIfAborted();
+    if (breaker?.state === 'down' && breaker.error !== undefined) {
+      failures.push({ address, error: breaker.error });
+      continue;
+    }
     const startedAt = clock.monotonic();
     try {
-      const opened = await dial(upstream, address, open, options);
+      const { opened } = await dial(upstream, address, open, options);
+      breaker?.succeeded();
       onConnected?.(address, (clock.monotonic() - startedAt) / 1000);
       return opened;
     } catch (thrown) {
       signal?.throwIfAborted();
       const error = thrown instanceof Error ? thrown : new Error(String(thrown));
       failures.push({ address, error });
+      breaker?.failed(error, startedAt, async (probing) => {
+        const { tcp } = await dial(upstream, address, open, { signal: probing, clock });
+        tcp.destroy();
+      });
       onFailed?.(address, error);
     }
   }
   throw new UpstreamUnreachableError(upstream.name, failures);
 }
 
+function candidates(
+  upstream: UpstreamTarget,
+): readonly { readonly address: UpstreamAddress; readonly breaker?: Breaker }[] {
+  return upstream.health?.candidates() ?? upstream.addresses.map((address) => ({ address }));
+}
+
 /** One address. Whatever stops it destroys the socket, also when `open` does not notice. */
 async function dial<T>(
   upstream: UpstreamTarget,
   address: UpstreamAddress,
-  open: (socket: Socket, facts: ConnectionFacts) => Promise<T>,
+  open: Open<T>,
   { signal, client }: DialOptions,
-): Promise<T> {
+): Promise<{ opened: T; tcp: Socket }> {
   let phase: UpstreamDeadlineError['phase'] = 'tcp';
   const stopped = Promise.withResolvers<never>();
   const tcp = connect({ ...address, allowHalfOpen: true, noDelay: true });
@@ -98,7 +117,7 @@ async function dial<T>(
   }
 
   try {
-    return await Promise.race([steps(), stopped.promise]);
+    return { opened: await Promise.race([steps(), stopped.promise]), tcp };
   } catch (error) {
     // TLS on top of it, also TLS that `open` has started, goes down with it.
     tcp.destroy();

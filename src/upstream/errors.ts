@@ -80,7 +80,8 @@ const WORDS: Readonly<Record<string, string>> = {
   ERR_SSL_UNSUPPORTED_PROTOCOL: 'only too old a TLS version is spoken there',
 };
 
-function describeFailure(error: Error): string {
+/** What went wrong with an address, in the operator's words. */
+export function describeFailure(error: Error): string {
   const { code } = error as NodeJS.ErrnoException;
   // Several IP addresses of one host name were tried: the errors differ at most by address.
   if (error instanceof AggregateError && error.errors[0] instanceof Error) {

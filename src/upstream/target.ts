@@ -1,5 +1,7 @@
 // Where an upstream is and how a connection to it is protected, as the dialler needs it.
 
+import type { UpstreamHealth } from './health.ts';
+
 export interface UpstreamAddress {
   /** A host name or an IP address, IPv6 without brackets. */
   readonly host: string;
@@ -21,6 +23,8 @@ export interface UpstreamTarget {
   readonly fingerprint: string | null;
   /** Whether the connection begins with a PROXY header, ahead of TLS. Default: none. */
   readonly proxyProtocol?: 'none' | 'v2';
+  /** What is known of its addresses. Without it each is tried each time. */
+  readonly health?: UpstreamHealth;
   /** Milliseconds for each address: name resolution, TCP, TLS and the protocol's greeting together. */
   readonly connectDeadline: number;
 }
