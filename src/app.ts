@@ -15,6 +15,7 @@ import { type Clock, systemClock } from './lib/clock.ts';
 import { ConfigError } from './lib/errors.ts';
 import { createLog, type Log } from './lib/log.ts';
 import { Metrics } from './lib/metrics.ts';
+import { connectionsFor, openFilesLimit } from './listen/file-descriptors.ts';
 import { ConnectionLimits } from './listen/limits.ts';
 import { Listener, type ProtocolServer } from './listen/listener.ts';
 import { loadServerTls, type ServerTls } from './listen/tls.ts';
@@ -47,6 +48,8 @@ export interface App extends AsyncDisposable {
 
 /** How often tombstones past their time are looked for, in milliseconds. */
 const PURGE_INTERVAL = 3_600_000;
+/** For a balancer's PROXY header, in milliseconds: it is sent at once, but may have to be sent again (proxy-protocol.txt §2). */
+const PROXY_HEADER_DEADLINE = 5_000;
 /** For the last bytes to leave, in milliseconds. */
 const LAST_WORDS = 200;
 
@@ -61,7 +64,7 @@ export async function createApp(config: Config, overrides: AppOverrides = {}): P
   const events = createEvents({ log, metrics });
 
   const store = started.use(await openStore(config.store.url, { clock }));
-  const sessions = started.use(new LiveSessions({ store, clock, events }));
+  const sessions = started.use(new LiveSessions({ store, clock, events, perUser: config.limits.perUser }));
   const { gate, verifier, parking, purge } = await createGate(config, store, events, clock);
   started.use(parking);
   started.defer(() => clearInterval(purge));
@@ -187,7 +190,12 @@ async function startListeners(
   },
 ): Promise<Listener[]> {
   const { imap, events, serverTls, ports, started } = deps;
-  const limits = new ConnectionLimits(config.limits);
+  const fileDescriptors = connectionsFor(openFilesLimit());
+  if (fileDescriptors < config.limits.connections) {
+    events.fewFileDescriptors(fileDescriptors, config.limits.connections);
+  }
+  const { connections, perNetwork, beforeLogin } = config.limits;
+  const limits = new ConnectionLimits({ connections, perNetwork, beforeLogin, fileDescriptors });
   const listeners: Listener[] = [];
   for (const settings of config.listeners) {
     const listener = new Listener(settings, {
@@ -200,6 +208,7 @@ async function startListeners(
       protocol: imap,
       events,
       loginDeadline: config.limits.loginDeadline,
+      proxyHeaderDeadline: PROXY_HEADER_DEADLINE,
       newId: () => randomBytes(9).toString('base64url'),
     });
     const port = await listener.listen().catch(cannotListen(`listener ${settings.name}`, settings));

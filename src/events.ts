@@ -11,6 +11,8 @@ export interface ConnectionFacts {
   readonly id: string;
   readonly listener: string;
   readonly client: { readonly address: string; readonly port: number };
+  /** The address of the balancer that it came through. */
+  readonly balancer?: string | null;
 }
 
 export interface LoginFacts {
@@ -47,6 +49,7 @@ export function createEvents({ log, metrics }: { log: Log; metrics: Metrics }) {
     listener: connection.listener,
     client: connection.client.address,
     clientPort: connection.client.port,
+    ...(connection.balancer ? { balancer: connection.balancer } : {}),
   });
   let storeAnswers = true;
 
@@ -90,6 +93,22 @@ export function createEvents({ log, metrics }: { log: Log; metrics: Metrics }) {
     },
     acceptFailed(listener: string, error: Error) {
       log.error({ event: 'accept_failed', listener, error: errorCode(error) }, 'cannot accept connections');
+    },
+    /** A PROXY header that is not as it should be, or is where none should be. What it holds is not logged. */
+    proxyHeaderRefused(connection: ConnectionFacts, kind: keyof typeof PROXY_HEADER_FAULTS) {
+      metrics.increment('postern_proxy_headers_refused_total', { listener: connection.listener, kind });
+      // The plainest health checks of balancers come every few seconds.
+      const level = kind === 'closed_silently' ? 'debug' : 'warn';
+      log[level](
+        { event: 'proxy_header_refused', ...connectionFields(connection), kind },
+        PROXY_HEADER_FAULTS[kind],
+      );
+    },
+    fewFileDescriptors(connections: number, configured: number) {
+      log.warn(
+        { event: 'few_file_descriptors', connections, configured },
+        `file descriptors last for ${connections} connections, fewer than limits.connections: raise the limit on open files (LimitNOFILE)`,
+      );
     },
     tlsStarted(listener: string, version: string) {
       metrics.increment('postern_tls_connections_total', { listener, version });
@@ -201,6 +220,16 @@ const CLIENT_MISTAKES = {
   plaintext_on_tls_port: 'a client spoke plaintext on a TLS port: its security setting should be SSL/TLS',
   tls_on_starttls_port: 'a client spoke TLS on a STARTTLS port: its security setting should be STARTTLS',
   http: 'a client spoke HTTP to a mail port',
+} as const;
+
+const PROXY_HEADER_FAULTS = {
+  missing: 'a balancer sent no PROXY header: turn it on there, or take its network out of proxyProtocol',
+  malformed: 'a balancer sent a PROXY header that is not well-formed',
+  checksum: 'a balancer sent a PROXY header with a wrong checksum',
+  late: 'a balancer did not finish its PROXY header in time',
+  closed: 'a balancer closed the connection within its PROXY header',
+  closed_silently: 'a balancer closed the connection without a word',
+  untrusted: 'a PROXY header came from a peer outside proxyProtocol: if it is a balancer, add its network',
 } as const;
 
 /** A peer's words, fit for a log line: no control characters, at most 200 characters. */

@@ -24,11 +24,12 @@ export function assemble(file: string, parsed: ParsedConfig, secrets: ReadonlyMa
         Object.entries(users.netbiosDomains).map(([netbios, dns]) => [netbios.toUpperCase(), dns]),
       ),
     },
-    listeners: listeners.map(({ name, protocol, address, tls: mode }) => ({
+    listeners: listeners.map(({ name, protocol, address, tls: mode, proxyProtocol }) => ({
       name,
       protocol,
       ...address,
       tls: mode,
+      proxyProtocol,
     })),
     limits: parsed.limits,
     upstreams: Object.fromEntries(
@@ -74,6 +75,7 @@ function assembleUpstream(
     login: assembleLogin(login, password),
     connectDeadline: upstream.connectDeadline,
     loginDeadline: upstream.loginDeadline,
+    proxyProtocol: upstream.proxyProtocol,
     sendClientAddress: upstream.sendClientAddress,
     acceptUnauthenticate: upstream.acceptUnauthenticate,
   };

@@ -43,6 +43,8 @@ export interface ListenerConfig extends HostPort {
   readonly name: string;
   readonly protocol: 'imap';
   readonly tls: 'implicit' | 'starttls';
+  /** CIDR networks of the balancers that have to send a PROXY header, in canonical text. */
+  readonly proxyProtocol: readonly string[];
 }
 
 export interface LimitsConfig {
@@ -52,6 +54,8 @@ export interface LimitsConfig {
   readonly perNetwork: number;
   /** Connections at a time that have not logged in yet. */
   readonly beforeLogin: number;
+  /** Live sessions of one user at a time. */
+  readonly perUser: number;
   /** Milliseconds from accepting a connection to its login. */
   readonly loginDeadline: number;
   readonly attemptsPerConnection: number;
@@ -74,6 +78,8 @@ export interface UpstreamConfig {
   /** SHA-256 of the one certificate to accept, `AB:CD:…`; instead of verification by authorities. */
   readonly fingerprint: string | null;
   readonly login: UpstreamLogin;
+  /** The header that connections to it begin with. */
+  readonly proxyProtocol: 'none' | 'v2';
   /** Milliseconds for TCP and TLS to one address. */
   readonly connectDeadline: number;
   /** Milliseconds from connected to logged in. */

@@ -34,6 +34,7 @@ function shapeOf(config: Config): Record<string, unknown> {
       protocol: listener.protocol,
       address: hostPort(listener),
       tls: listener.tls,
+      proxyProtocol: listener.proxyProtocol,
     })),
     limits: {
       ...limits,
@@ -70,6 +71,7 @@ function renderUpstream(upstream: UpstreamConfig): Record<string, unknown> {
     login: { ...login, password: login.password.toJSON() },
     connectDeadline: duration(upstream.connectDeadline),
     loginDeadline: duration(upstream.loginDeadline),
+    proxyProtocol: upstream.proxyProtocol,
     sendClientAddress: upstream.sendClientAddress,
     acceptUnauthenticate: upstream.acceptUnauthenticate,
   };

@@ -14,9 +14,21 @@ export function isLoopback({ host }: HostPort): boolean {
 export function configWarnings(config: Config): string[] {
   return [
     ...Object.values(config.upstreams).flatMap(upstreamWarnings),
+    ...listenerWarnings(config),
     ...routeWarnings(config),
     ...limitWarnings(config),
   ];
+}
+
+function listenerWarnings({ listeners }: Config): string[] {
+  return listeners.flatMap(({ name, proxyProtocol }, index) =>
+    proxyProtocol
+      .filter((network) => network.endsWith('/0'))
+      .map(
+        (network) =>
+          `listeners[${index}].proxyProtocol: ${network} lets anyone at all say where ${name}'s clients are; name the balancers' own networks`,
+      ),
+  );
 }
 
 function upstreamWarnings(upstream: UpstreamConfig): string[] {

@@ -39,6 +39,7 @@ export const THROTTLED_REASONS = [
   'network_and_user_blocked',
   'too_many_attempts',
   'verification_budget',
+  'user_sessions',
 ] as const;
 export type ThrottledReason = (typeof THROTTLED_REASONS)[number];
 
@@ -50,6 +51,7 @@ export const UNAVAILABLE_REASONS = [
   'upstream_protocol',
   'upstream_unauthenticate',
   'session_ended',
+  'health_check',
 ] as const;
 export type UnavailableReason = (typeof UNAVAILABLE_REASONS)[number];
 

@@ -48,8 +48,13 @@ export const METRICS = {
   postern_connections: { type: 'gauge', help: 'Open client connections.', labels: ['listener'] },
   postern_connections_rejected_total: {
     type: 'counter',
-    help: 'Client connections closed at accept because a limit was reached.',
+    help: 'Client connections closed at accept, or behind their PROXY header, because a limit was reached.',
     labels: ['listener', 'limit'],
+  },
+  postern_proxy_headers_refused_total: {
+    type: 'counter',
+    help: 'Connections closed because their PROXY header was missing, wrong or late, or came from a peer that is not trusted.',
+    labels: ['listener', 'kind'],
   },
   postern_tls_connections_total: {
     type: 'counter',

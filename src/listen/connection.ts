@@ -2,6 +2,7 @@
 
 import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
+import type { Endpoint, ProxyHeader } from './proxy-protocol.ts';
 
 export interface TlsFacts {
   /** `TLSv1.2`, `TLSv1.3` */
@@ -17,7 +18,14 @@ export class Connection {
   readonly id: string;
   /** The listener's name in the config. */
   readonly listener: string;
-  readonly client: { readonly address: string; readonly port: number };
+  /** Where the client is: the peer, or whom a balancer speaks for. */
+  client: Endpoint;
+  /** What the client has connected to: us, or the balancer. */
+  destination: Endpoint;
+  /** The balancer's address, if there is one in between. */
+  balancer: string | null = null;
+  /** A balancer's own connection, or one of a client that it cannot name: nobody can log in on it. */
+  isHealthCheck = false;
   socket: Socket;
   tls: TlsFacts | null = null;
   /** Called at most once; set by the dialogue that is under way. */
@@ -28,7 +36,8 @@ export class Connection {
   constructor(options: {
     id: string;
     listener: string;
-    client: { address: string; port: number };
+    client: Endpoint;
+    destination: Endpoint;
     socket: Socket;
     secure: (socket: Socket) => Promise<TLSSocket>;
     loggedIn: () => void;
@@ -36,9 +45,21 @@ export class Connection {
     this.id = options.id;
     this.listener = options.listener;
     this.client = options.client;
+    this.destination = options.destination;
     this.socket = options.socket;
     this.#secure = options.secure;
     this.#loggedIn = options.loggedIn;
+  }
+
+  /** The peer is a trusted balancer: from now on the connection is that of whom its header names. */
+  proxied(header: ProxyHeader): void {
+    this.balancer = this.client.address;
+    if (header.kind === 'local') {
+      this.isHealthCheck = true;
+      return;
+    }
+    this.client = header.source;
+    this.destination = header.destination;
   }
 
   /**

@@ -1,13 +1,15 @@
-// Accepts connections on one address: limits, the deadline before login, TLS from the first byte or by STARTTLS; then
-// the protocol's dialogue has the connection. Protocols come in as a `ProtocolServer`.
+// Accepts connections on one address: limits, the deadline before login, a balancer's PROXY header, TLS from the first byte
+// or by STARTTLS; then the protocol's dialogue has the connection. Protocols come in as a `ProtocolServer`.
 
 import { createServer, type Server, type Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import type { Events } from '../events.ts';
-import { canonicalAddress } from '../lib/network.ts';
+import { canonicalAddress, NetworkSet } from '../lib/network.ts';
 import { Connection, type Interruption } from './connection.ts';
 import { closeWith } from './goodbye.ts';
 import type { ConnectionLimits, Place } from './limits.ts';
+import { readProxyHeader } from './proxy-header.ts';
+import { type Endpoint, looksLikeProxyHeader } from './proxy-protocol.ts';
 import { looksLikeTls, type ServerTls, startServerTls } from './tls.ts';
 
 export interface ProtocolServer {
@@ -22,6 +24,8 @@ export interface ListenerSettings {
   readonly host: string;
   readonly port: number;
   readonly tls: 'implicit' | 'starttls';
+  /** Networks of balancers: every connection from there begins with a PROXY header, none from elsewhere does. */
+  readonly proxyProtocol: readonly string[];
 }
 
 export interface ListenerDeps {
@@ -32,6 +36,8 @@ export interface ListenerDeps {
   readonly events: Events;
   /** Milliseconds from accept to the end of the login. */
   readonly loginDeadline: number;
+  /** Milliseconds from accept to the end of a balancer's PROXY header. */
+  readonly proxyHeaderDeadline: number;
   readonly newId: () => string;
 }
 
@@ -39,11 +45,14 @@ export class Listener {
   readonly settings: ListenerSettings;
   readonly #deps: ListenerDeps;
   readonly #server: Server;
+  readonly #balancers: NetworkSet;
+  #acceptFails = false;
   readonly #beforeLogin = new Set<Connection>();
 
   constructor(settings: ListenerSettings, deps: ListenerDeps) {
     this.settings = settings;
     this.#deps = deps;
+    this.#balancers = new NetworkSet(settings.proxyProtocol);
     this.#server = createServer({ allowHalfOpen: true, noDelay: true, keepAlive: true }, (socket) =>
       this.#accept(socket),
     );
@@ -55,7 +64,7 @@ export class Listener {
       this.#server.once('error', reject);
       this.#server.listen({ host: this.settings.host, port: this.settings.port, backlog: 1024 }, () => {
         this.#server.off('error', reject);
-        this.#server.on('error', (error) => this.#deps.events.acceptFailed(this.settings.name, error));
+        this.#server.on('error', (error) => this.#acceptFailed(error));
         const address = this.#server.address();
         resolve(typeof address === 'object' && address !== null ? address.port : this.settings.port);
       });
@@ -78,26 +87,36 @@ export class Listener {
     for (const connection of this.#beforeLogin) connection.socket.destroy();
   }
 
+  /** Out of file descriptors, say. It can come for each of a thousand connections: one line until one is accepted again. */
+  #acceptFailed(error: Error): void {
+    if (!this.#acceptFails) this.#deps.events.acceptFailed(this.settings.name, error);
+    this.#acceptFails = true;
+  }
+
   #accept(socket: Socket): void {
+    this.#acceptFails = false;
     socket.on('error', ignoreError);
     const { events, limits } = this.#deps;
-    const address = canonicalAddress(socket.remoteAddress ?? '');
+    const peer = endpoint(socket.remoteAddress, socket.remotePort);
+    const local = endpoint(socket.localAddress, socket.localPort);
     // A client that reset the connection before we got to it has no address any more.
-    if (address === undefined) {
+    if (peer === undefined || local === undefined) {
       socket.destroy();
       return;
     }
-    const place = limits.enter(address);
+    const { address } = peer;
+    const fromBalancer = !this.#balancers.isEmpty && this.#balancers.has(address);
+    const place = fromBalancer ? limits.enterUnnamed() : limits.enter(address);
     if (typeof place === 'string') {
       events.connectionRejected({ listener: this.settings.name, address, bound: place });
       socket.destroy();
       return;
     }
     events.connectionOpened(this.settings.name);
-    void this.#run(this.#connection(socket, address, place));
+    void this.#run(this.#connection(socket, peer, local, place), fromBalancer ? place : undefined);
   }
 
-  #connection(socket: Socket, address: string, place: Place): Connection {
+  #connection(socket: Socket, client: Endpoint, destination: Endpoint, place: Place): Connection {
     const { events, loginDeadline, newId, serverTls } = this.#deps;
     const loggedIn = () => {
       clearTimeout(deadline);
@@ -107,7 +126,8 @@ export class Listener {
     const connection = new Connection({
       id: newId(),
       listener: this.settings.name,
-      client: { address, port: socket.remotePort ?? 0 },
+      client,
+      destination,
       socket,
       secure: (plain) => this.#secure(plain, serverTls()),
       loggedIn,
@@ -128,13 +148,15 @@ export class Listener {
     return secured;
   }
 
-  async #run(connection: Connection): Promise<void> {
+  /** `unnamed`: the connection's place, if a balancer has yet to name the client that it is for. */
+  async #run(connection: Connection, unnamed: Place | undefined): Promise<void> {
     const { events, protocol } = this.#deps;
+    if (unnamed !== undefined && !(await this.#learnClient(connection, unnamed))) return;
     if (this.settings.tls === 'implicit') {
       const started = await this.#startImplicitTls(connection);
       if (!started) return;
     } else {
-      this.#noticeTlsOnPlainPort(connection);
+      this.#noticeMistakesOnPlainPort(connection);
     }
     try {
       await protocol.serve(connection);
@@ -144,11 +166,34 @@ export class Listener {
     }
   }
 
+  async #learnClient(connection: Connection, place: Place): Promise<boolean> {
+    const { events, proxyHeaderDeadline } = this.#deps;
+    const { socket } = connection;
+    const header = await readProxyHeader(socket, proxyHeaderDeadline);
+    if (typeof header === 'string') {
+      events.proxyHeaderRefused(connection, header);
+      socket.destroy();
+      return false;
+    }
+    connection.proxied(header);
+    const { client, isHealthCheck, listener } = connection;
+    if (!isHealthCheck && !place.name(client.address)) {
+      events.connectionRejected({ listener, address: client.address, bound: 'perNetwork' });
+      socket.destroy();
+    }
+    return !socket.destroyed;
+  }
+
   async #startImplicitTls(connection: Connection): Promise<boolean> {
     const { events, protocol } = this.#deps;
     const { socket } = connection;
     const first = await firstBytes(socket);
     if (first === undefined) {
+      socket.destroy();
+      return false;
+    }
+    if (looksLikeProxyHeader(first)) {
+      events.proxyHeaderRefused(connection, 'untrusted');
       socket.destroy();
       return false;
     }
@@ -170,11 +215,13 @@ export class Listener {
     }
   }
 
-  #noticeTlsOnPlainPort(connection: Connection): void {
+  #noticeMistakesOnPlainPort(connection: Connection): void {
+    const { events } = this.#deps;
     const { socket } = connection;
     socket.once('data', (first: Buffer) => {
-      if (!looksLikeTls(first)) return;
-      this.#deps.events.tlsMistake(connection, 'tls_on_starttls_port');
+      if (looksLikeTls(first)) events.tlsMistake(connection, 'tls_on_starttls_port');
+      else if (looksLikeProxyHeader(first)) events.proxyHeaderRefused(connection, 'untrusted');
+      else return;
       socket.destroy();
     });
   }
@@ -200,7 +247,14 @@ function firstBytes(socket: Socket): Promise<Buffer | undefined> {
     socket.on('data', done);
     socket.on('end', ended);
     socket.on('close', ended);
+    // Reading a PROXY header has left it paused.
+    socket.resume();
   });
+}
+
+function endpoint(address = '', port = 0): Endpoint | undefined {
+  const canonical = canonicalAddress(address);
+  return canonical === undefined ? undefined : { address: canonical, port };
 }
 
 function ignoreError(): void {

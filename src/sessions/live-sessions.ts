@@ -174,8 +174,11 @@ export class LiveSessions implements Disposable {
 
   remove(entry: Entry): void {
     const { id, user } = entry.info;
-    // A connection whose upstream login failed may log in again: then the id is the next session's.
-    if (this.#entries.get(id) === entry) this.#entries.delete(id);
+    if (this.#entries.get(id) !== entry) return;
+    this.#entries.delete(id);
+    const left = (this.#ofUser.get(user) ?? 1) - 1;
+    if (left === 0) this.#ofUser.delete(user);
+    else this.#ofUser.set(user, left);
     if (this.#entries.size > 0) return;
     for (const resolve of this.#idle.splice(0)) resolve();
   }

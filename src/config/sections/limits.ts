@@ -10,6 +10,7 @@ export const limitsSchema = section({
   beforeLogin: integer(1, 1_000_000)
     .prefault(2_000)
     .describe('Connections at a time that have not logged in yet.'),
+  perUser: integer(1, 1_000_000).prefault(100).describe('Live sessions of one user at a time.'),
   loginDeadline: duration('10ms', '10m')
     .prefault('60s')
     .describe('Time from connecting to having logged in.'),

@@ -1,7 +1,7 @@
 // `listeners`: where clients come in.
 
 import { formatPath } from '../problems.ts';
-import { choice, hostPort, listOf, nameOf, parseHostPort, section } from '../values.ts';
+import { choice, hostPort, listOf, nameOf, network, parseHostPort, section } from '../values.ts';
 import type { Written } from '../written.ts';
 import { protocol } from './protocol.ts';
 
@@ -15,6 +15,11 @@ export const listenersSchema = listOf(
     tls: choice(['implicit', 'starttls'], 'passwords never travel in clear').describe(
       '`implicit`: TLS from the first byte; `starttls`: a client has to ask for it before it may log in.',
     ),
+    proxyProtocol: listOf(network())
+      .prefault([])
+      .describe(
+        'Networks of balancers. Every connection from there has to begin with a PROXY header (version 1 or 2), which says where the client is; from elsewhere such a header is refused.',
+      ),
   }),
 ).min(1, { error: 'must have at least one listener' });
 

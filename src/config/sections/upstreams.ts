@@ -63,6 +63,11 @@ const upstreamSchema = section({
     .prefault('5s')
     .describe('Time to connect to one address, TLS included.'),
   loginDeadline: duration('10ms', '5m').prefault('20s').describe('Time to log in once connected.'),
+  proxyProtocol: choice(['none', 'v2'])
+    .prefault('none')
+    .describe(
+      '`v2`: every connection begins with a PROXY header that says where the client is, ahead of TLS. The server has to expect it (Dovecot: `haproxy = yes`).',
+    ),
   sendClientAddress: choice(['secure', 'always', 'never'])
     .prefault('secure')
     .describe(

@@ -30,10 +30,18 @@ export async function attemptLogin(
     client: { address: connection.client.address, software: softwareName(dialogue.clientId) },
     arrivedAt: deps.clock.monotonic(),
   };
+  if (connection.isHealthCheck) return refuseHealthCheck(dialogue, tag, attempt);
   const decision = await deps.gate.decide(attempt);
   if (decision.verdict.kind === 'admitted') return join(dialogue, tag, attempt, decision, decision.verdict);
   report(dialogue, attempt, decision, decision.verdict);
   return decision.answer ? refuse(dialogue, tag, decision.verdict) : dialogue.drop();
+}
+
+/** Nobody knows whose attempt it is, so it counts against nobody, and cannot be let in. */
+function refuseHealthCheck(dialogue: Dialogue, tag: string, attempt: Attempt): Next {
+  const verdict: Unavailable = { kind: 'unavailable', reason: 'health_check' };
+  report(dialogue, attempt, { verdict, answer: true, user: null, passwordId: null }, verdict);
+  return refuse(dialogue, tag, verdict);
 }
 
 /** Says no, and goodbye after too many. An empty password counts as nothing (old Outlook's first try). */
@@ -54,6 +62,11 @@ async function join(
   admitted: Admitted,
 ): Promise<Next> {
   const { connection, deps } = dialogue;
+  if (!deps.sessions.hasRoomFor(admitted.user)) {
+    const verdict: Throttled = { kind: 'throttled', reason: 'user_sessions', retryAfter: 0 };
+    report(dialogue, attempt, decision, verdict);
+    return refuse(dialogue, tag, verdict);
+  }
   const live = deps.sessions.register(
     {
       id: connection.id,
@@ -93,6 +106,7 @@ async function openUpstream(
     const upstream = await logInUpstream(target, {
       user: admitted.user,
       client: connection.client,
+      destination: connection.destination,
       sessionId: connection.id,
       clientId: dialogue.clientId,
       signal: abort.signal,

@@ -15,7 +15,7 @@ import type { IdFields } from './wire.ts';
 export interface ImapDeps {
   readonly gate: { decide(attempt: Attempt): Promise<Decision> };
   readonly upstreams: ReadonlyMap<string, ImapUpstream>;
-  readonly sessions: Pick<LiveSessions, 'register'>;
+  readonly sessions: Pick<LiveSessions, 'register' | 'hasRoomFor'>;
   readonly events: Events;
   readonly clock: Clock;
   /** Failed attempts after which the connection is closed. */

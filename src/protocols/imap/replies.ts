@@ -16,7 +16,9 @@ export function verdictReply(verdict: Refused | Throttled | Unavailable): string
     case 'refused':
       return 'NO [AUTHENTICATIONFAILED] Authentication failed';
     case 'throttled':
-      return 'NO [LIMIT] Too many failed logins, try again later';
+      return verdict.reason === 'user_sessions'
+        ? 'NO [LIMIT] Too many sessions, close some or try again later'
+        : 'NO [LIMIT] Too many failed logins, try again later';
     case 'unavailable':
       return 'NO [UNAVAILABLE] Temporarily unavailable, try again later';
   }

@@ -50,9 +50,23 @@ describe('listeners', () => {
       ),
     );
     expect(config.listeners).toEqual([
-      { name: 'imaps', protocol: 'imap', host: '127.0.0.1', port: 0, tls: 'implicit' },
-      { name: 'imap', protocol: 'imap', host: '127.0.0.1', port: 0, tls: 'starttls' },
+      { name: 'imaps', protocol: 'imap', host: '127.0.0.1', port: 0, tls: 'implicit', proxyProtocol: [] },
+      { name: 'imap', protocol: 'imap', host: '127.0.0.1', port: 0, tls: 'starttls', proxyProtocol: [] },
     ]);
+  });
+
+  it('may be behind balancers, in networks that are written as they are', () => {
+    const behind = (networks: string) =>
+      small('tls: implicit }', `tls: implicit, proxyProtocol: ${networks} }`);
+    expect(
+      parse(behind('[10.0.0.0/8, "2001:DB8::/32", "::ffff:192.0.2.7"]')).listeners[0]!.proxyProtocol,
+    ).toEqual(['10.0.0.0/8', '2001:db8::/32', '192.0.2.7/32']);
+    for (const wrong of ['[10.0.0.0/33]', '[lb.internal]', '[true]', '[~]']) {
+      expect(told(behind(wrong))).toEqual([
+        expect.stringMatching(/^listeners\[0\]\.proxyProtocol\[0\]: .*must be an address or a/),
+      ]);
+    }
+    expect(told(behind('true'))).toEqual(['listeners[0].proxyProtocol: is true, must be a list']);
   });
 
   it('have names and addresses of their own', () => {
@@ -113,6 +127,15 @@ describe('upstreams', () => {
     expect(told(small('user: postern', `user: ${user}`))).toEqual([
       expect.stringMatching(/^upstreams\.dovecot\.login\.user: is ".*", must be a user name$/),
     ]);
+  });
+
+  it('may want a PROXY header', () => {
+    expect(parse(set('proxyProtocol: v2')).upstreams.dovecot!.proxyProtocol).toBe('v2');
+    for (const wrong of ['v1', 'true', '2']) {
+      expect(told(set(`proxyProtocol: ${wrong}`))).toEqual([
+        expect.stringMatching(/^upstreams\.dovecot\.proxyProtocol: is .*, must be none or v2$/),
+      ]);
+    }
   });
 
   it('may be pinned to one certificate', () => {

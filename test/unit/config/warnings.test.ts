@@ -19,6 +19,16 @@ describe('warnings', () => {
     expect(warnings(clear('127.0.0.1.example.com:143'))).toHaveLength(1);
   });
 
+  it('tell of balancers that could be anybody', () => {
+    const behind = (networks: string) =>
+      small('tls: implicit }', `tls: implicit, proxyProtocol: ${networks} }`);
+    expect(warnings(behind('[10.0.0.0/8, 0.0.0.0/0, "::/0"]'))).toEqual([
+      "listeners[0].proxyProtocol: 0.0.0.0/0 lets anyone at all say where imaps's clients are; name the balancers' own networks",
+      "listeners[0].proxyProtocol: ::/0 lets anyone at all say where imaps's clients are; name the balancers' own networks",
+    ]);
+    expect(warnings(behind('[10.0.0.0/8]'))).toEqual([]);
+  });
+
   it('tell of routes that are never reached and upstreams that have none', () => {
     expect(
       warnings(small('"*@example.com", imap: dovecot }', '"*" }\n  - { users: "a@example.com" }')),
