@@ -19,7 +19,7 @@ interface Parked {
 }
 
 export class Parking implements Disposable {
-  readonly #bounds: ParkingBounds;
+  #bounds: ParkingBounds;
   readonly #clock: Clock;
   readonly #byTick = new Map<number, Parked[]>();
   readonly #perNetwork = new Map<string, number>();
@@ -33,6 +33,11 @@ export class Parking implements Disposable {
 
   get length(): number {
     return this.#total;
+  }
+
+  /** Other bounds from now on. Who waits goes on waiting. */
+  configure(bounds: ParkingBounds): void {
+    this.#bounds = bounds;
   }
 
   /**

@@ -23,12 +23,18 @@ export class RememberedVerifications {
   readonly #key = randomBytes(32);
   readonly #entries = new Map<string, Remembered>();
   readonly #clock: Clock;
-  readonly #life: number;
+  #life: number;
 
   /** `life` in milliseconds; 0 remembers nothing. */
   constructor(life: number, clock: Clock) {
     this.#life = life;
     this.#clock = clock;
+  }
+
+  /** For what is remembered from now on; with 0 the rest is forgotten too. */
+  configure(life: number): void {
+    this.#life = life;
+    if (life === 0) this.#entries.clear();
   }
 
   /** The key that a user's secret has here. */

@@ -9,11 +9,14 @@ export class HashQueueFullError extends Error {
   override readonly name = 'HashQueueFullError';
 }
 
-export interface VerifierOptions {
+export interface VerifierBounds {
   /** How many run at once. More than libuv's threads (4 unless UV_THREADPOOL_SIZE says otherwise) is no faster. */
   readonly concurrency: number;
   /** How many may wait. */
   readonly queue: number;
+}
+
+export interface VerifierOptions extends VerifierBounds {
   /** Called after each argon2id run that checked a secret. */
   readonly onVerified?: (result: 'match' | 'mismatch') => void;
   /** Stands in for argon2id in tests. */
@@ -26,9 +29,7 @@ interface Waiting {
 }
 
 export class Verifier {
-  readonly #concurrency: number;
-  readonly #bound: number;
-  readonly #boundPerKey: number;
+  #bounds: VerifierBounds;
   readonly #onVerified: (result: 'match' | 'mismatch') => void;
   readonly #verify: (hash: string, password: AppPassword) => Promise<boolean>;
   readonly #waiting: Waiting[] = [];
@@ -37,11 +38,18 @@ export class Verifier {
   #running = 0;
 
   constructor(options: VerifierOptions) {
-    this.#concurrency = options.concurrency;
-    this.#bound = options.queue;
-    this.#boundPerKey = Math.max(1, Math.floor(options.queue / 4));
+    this.#bounds = options;
     this.#onVerified = options.onVerified ?? (() => {});
     this.#verify = options.verify ?? verifyAppPassword;
+  }
+
+  /** Other bounds from now on. What runs or waits goes on. */
+  configure(bounds: VerifierBounds): void {
+    this.#bounds = bounds;
+    while (this.#running < bounds.concurrency && this.#waiting.length > 0) {
+      this.#running++;
+      this.#startNext();
+    }
   }
 
   /** How many wait. */
@@ -66,7 +74,7 @@ export class Verifier {
   }
 
   async #enqueue<T>(work: () => Promise<T>, key: string | undefined): Promise<T> {
-    if (this.#running >= this.#concurrency) await this.#turn(key);
+    if (this.#running >= this.#bounds.concurrency) await this.#turn(key);
     else this.#running++;
     try {
       return await work();
@@ -77,20 +85,24 @@ export class Verifier {
 
   /** Waits until a run that ended hands its place over: `#running` stays as it is. */
   #turn(key: string | undefined): Promise<void> {
+    const { queue } = this.#bounds;
     const held = key === undefined ? 0 : (this.#perKey.get(key) ?? 0);
-    if (this.#waiting.length >= this.#bound || held >= this.#boundPerKey) {
+    if (this.#waiting.length >= queue || held >= Math.max(1, Math.floor(queue / 4))) {
       return Promise.reject(new HashQueueFullError('too many verifications are waiting'));
     }
     if (key !== undefined) this.#perKey.set(key, held + 1);
     return new Promise((start) => this.#waiting.push({ key, start }));
   }
 
+  /** A run has ended: its place is handed over, unless there are fewer places by now. */
   #next(): void {
+    if (this.#waiting.length === 0 || this.#running > this.#bounds.concurrency) this.#running--;
+    else this.#startNext();
+  }
+
+  #startNext(): void {
     const next = this.#waiting.shift();
-    if (next === undefined) {
-      this.#running--;
-      return;
-    }
+    if (next === undefined) return;
     if (next.key !== undefined) {
       const left = (this.#perKey.get(next.key) ?? 1) - 1;
       if (left === 0) this.#perKey.delete(next.key);

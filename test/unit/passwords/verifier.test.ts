@@ -122,3 +122,28 @@ test('a thousand at once: none is lost, never more than the bound runs', async (
   expect(all.every(Boolean)).toBe(true);
   expect(most).toBe(3);
 });
+
+test('with other bounds: more run at once, fewer when those that run have ended; nobody who waits is lost', async () => {
+  const work = manual();
+  const verifier = new Verifier({ concurrency: 1, queue: 8, verify: work.verify });
+  const all = ['a', 'b', 'c', 'd', 'e'].map((hash) => verifier.verify(hash, password));
+  verifier.configure({ concurrency: 3, queue: 2 });
+  await settle();
+  expect(work.started).toEqual(['a', 'b', 'c']);
+  // Two wait, which is the most by now.
+  await expect(verifier.verify('f', password)).rejects.toThrow(HashQueueFullError);
+
+  verifier.configure({ concurrency: 1, queue: 8 });
+  work.end('a');
+  work.end('b');
+  await settle();
+  expect(work.started).toEqual(['a', 'b', 'c']);
+  work.end('c');
+  await settle();
+  expect(work.started).toEqual(['a', 'b', 'c', 'd']);
+  work.end('d');
+  await settle();
+  work.end('e');
+  expect(await Promise.all(all)).toEqual([true, true, true, true, true]);
+  expect(verifier.length).toBe(0);
+});
