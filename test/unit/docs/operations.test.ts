@@ -1,0 +1,72 @@
+// What operators look things up in has everything that the code has, and nothing else: reasons, events, metrics.
+
+import { describe, expect, test } from 'vitest';
+import {
+  REASONS,
+  REFUSED_REASONS,
+  THROTTLED_REASONS,
+  UNAVAILABLE_REASONS,
+} from '../../../src/gate/verdict.ts';
+import { METRICS } from '../../../src/lib/metrics.ts';
+import { metricsReference } from '../../support/metrics-reference.ts';
+import { codes, fenced, read, section, table } from './markdown.ts';
+
+const operations = read('docs/operations.md');
+const sorted = (list: Iterable<string>) => [...list].sort();
+
+test('docs/metrics.md is what `node test/support/metrics-reference.ts` makes of the code', () => {
+  expect(read('docs/metrics.md')).toBe(metricsReference());
+});
+
+test('every reason is explained under its verdict, once, and no other is', () => {
+  const rows = table(section(operations, '## Verdicts and reasons')).map(
+    ([verdict, reason]) => `${verdict} ${codes(reason!)}`,
+  );
+  expect(sorted(rows)).toEqual(
+    sorted([
+      'admitted none',
+      ...REFUSED_REASONS.map((reason) => `refused ${reason}`),
+      ...THROTTLED_REASONS.map((reason) => `throttled ${reason}`),
+      ...UNAVAILABLE_REASONS.map((reason) => `unavailable ${reason}`),
+    ]),
+  );
+  expect(rows).toHaveLength(REASONS.length);
+});
+
+describe('the log', () => {
+  const source = read('src/events.ts');
+  const logged = [...source.matchAll(/log(?:\.(\w+)|\[\w+\])\(\s*(?:\{\s*event: '(\w+)'|line,)/g)];
+
+  test('every event is in the table, and no other is', () => {
+    const events = [...source.matchAll(/\bevent: '(\w+)'/g)].map(([, event]) => event!);
+    expect(events.length).toBeGreaterThan(10);
+    const rows = table(section(operations, '## Log')).flatMap(([event]) => codes(event!));
+    expect(sorted(rows)).toEqual(sorted(new Set(events)));
+  });
+
+  test('at its level', () => {
+    const levels = new Map(
+      table(section(operations, '## Log')).map(([event, level]) => [codes(event!)[0], level]),
+    );
+    const wrong = logged
+      .filter(([, level, event]) => level !== undefined && event !== undefined && levels.get(event) !== level)
+      .map(([, level, event]) => `${event} is logged as ${level}, the table says ${levels.get(event!)}`);
+    expect(wrong).toEqual([]);
+    expect(logged.length).toBeGreaterThan(10);
+  });
+});
+
+test('alerts ask for metrics and labels that exist', () => {
+  const [alerts] = fenced(section(operations, '## Alerts'), 'yaml');
+  const names = Object.keys(METRICS) as (keyof typeof METRICS)[];
+  const asked = [...alerts!.matchAll(/\b(postern_\w+)(?:\{([^}]*)\})?/g)];
+  expect(asked.length).toBeGreaterThan(5);
+  for (const [, name, selector = ''] of asked) {
+    expect(names).toContain(name);
+    const labels = [...selector.matchAll(/(\w+)=~?"([^"]*)"/g)];
+    for (const [, label, value] of labels) {
+      expect(METRICS[name as (typeof names)[number]].labels).toContain(label);
+      if (label === 'reason') for (const reason of value!.split('|')) expect(REASONS).toContain(reason);
+    }
+  }
+});
