@@ -20,6 +20,8 @@ const VALUES: Readonly<Record<string, string>> = {
   limit: '`connections`, `perNetwork`, `beforeLogin`: the key of `limits` that was reached',
   'postern_tls_connections_total version': '`TLSv1.2`, `TLSv1.3`',
   'postern_tls_failures_total kind': '`handshake`, `plaintext_on_tls_port`, `tls_on_starttls_port`, `http`',
+  'postern_proxy_headers_refused_total kind':
+    '`missing`, `malformed`, `checksum`, `late`, `closed`, `closed_silently`, `untrusted`',
   'postern_build_info version': 'Postern’s version',
   node: 'the version of Node.js',
 };
