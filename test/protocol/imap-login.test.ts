@@ -36,7 +36,7 @@ describe.each([
     await using client = await postern.client();
     await client.send(`a LOGIN ${name} ${password(postern.password)}\r\n`);
     await client.expect(OK);
-    expect(postern.upstream.lines.at(-1)).toBe(`p2 AUTHENTICATE PLAIN ${AS_ALICE}`);
+    expect(postern.upstream.lines.at(-2)).toBe(`p2 AUTHENTICATE PLAIN ${AS_ALICE}`);
   });
 });
 

@@ -192,7 +192,7 @@ describe('the state of one attempt never leaks into the next', () => {
     await client.expect(FAILED);
     await client.send(`b LOGIN bob ${bob.password}\r\n`);
     await client.expect('b OK …');
-    expect(Buffer.from(postern.upstream.lines.at(-1)!.split(' ')[3]!, 'base64').toString()).toMatch(
+    expect(Buffer.from(postern.upstream.lines.at(-2)!.split(' ')[3]!, 'base64').toString()).toMatch(
       /^bob@example\.com\0/,
     );
   });

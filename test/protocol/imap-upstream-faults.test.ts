@@ -166,6 +166,7 @@ describe('plaintext injected by whoever sits before the upstream, behind its OK 
         'CAPABILITY',
         'ID',
         'AUTHENTICATE',
+        'CAPABILITY',
       ]);
     }
   });
@@ -230,10 +231,10 @@ describe('an upstream that fails during the login', () => {
       'upstream_unauthenticate',
     ],
     [
-      'offers UNAUTHENTICATE when asked',
+      'offers UNAUTHENTICATE when asked, and in its OK did not (Cyrus)',
       {
         on: [
-          [/^(\S+) AUTH/, '$1 OK hi\r\n'],
+          [/^(\S+) AUTH/, '$1 OK [CAPABILITY IMAP4rev1 IDLE] hi\r\n'],
           [/^(\S+) CAPABILITY/, '* CAPABILITY IMAP4rev1 UNAUTHENTICATE\r\n$1 OK\r\n'],
         ],
       },

@@ -8,7 +8,7 @@ import { MASTER, plainMessage, startSetting } from './postern-before-script.ts';
 const AS_ALICE = plainMessage(MASTER.user, MASTER.password, 'alice@example.com');
 
 describe('capabilities', () => {
-  test('in the greeting and in the OK: nothing is asked, and the client is told the upstream\u2019s', async () => {
+  test('in the greeting and in the OK: asked for once more after the login, and the client is told these', async () => {
     await using postern = await startSetting({
       script: { capabilitiesAfterLogin: 'IMAP4rev1 IDLE QUOTA X-SPECIAL' },
     });
@@ -18,6 +18,7 @@ describe('capabilities', () => {
     expect(postern.upstream.lines).toEqual([
       expect.stringMatching(/^p1 ID /),
       `p2 AUTHENTICATE PLAIN ${AS_ALICE}`,
+      'p3 CAPABILITY',
     ]);
     // Outlook asks again anyway: the upstream answers.
     await client.send('b CAPABILITY\r\n');
@@ -62,7 +63,7 @@ describe('the way to log in', () => {
     await using client = await postern.client();
     await client.send(`a LOGIN alice ${postern.password}\r\n`);
     await client.expect('a OK [CAPABILITY IMAP4rev1 AUTH=PLAIN] Logged in');
-    expect(postern.upstream.lines).toEqual(['p1 AUTHENTICATE PLAIN', AS_ALICE]);
+    expect(postern.upstream.lines).toEqual(['p1 AUTHENTICATE PLAIN', AS_ALICE, 'p2 CAPABILITY']);
   });
 
   test('master-suffix is user*master, by PLAIN or, where there is only that, by a quoted LOGIN', async () => {
@@ -71,7 +72,7 @@ describe('the way to log in', () => {
     await using one = await withPlain.client();
     await one.send(`a LOGIN alice ${withPlain.password}\r\n`);
     await one.expect('a OK …');
-    expect(withPlain.upstream.lines.at(-1)).toBe(
+    expect(withPlain.upstream.lines.at(-2)).toBe(
       `p2 AUTHENTICATE PLAIN ${plainMessage('alice@example.com*postern', MASTER.password)}`,
     );
     await using loginOnly = await startSetting({ upstream, script: { capabilities: 'IMAP4rev1' } });
@@ -80,6 +81,7 @@ describe('the way to log in', () => {
     await two.expect('a OK …');
     expect(loginOnly.upstream.lines).toEqual([
       'p1 LOGIN "alice@example.com*postern" "the master password \\"\\\\"',
+      'p2 CAPABILITY',
     ]);
   });
 
@@ -91,7 +93,10 @@ describe('the way to log in', () => {
     await using client = await postern.client();
     await client.send(`a LOGIN alice ${postern.password}\r\n`);
     await client.expect('a OK …');
-    expect(postern.upstream.lines).toEqual(['p1 LOGIN "Shared \\"Box\\\\" "the master password \\"\\\\"']);
+    expect(postern.upstream.lines).toEqual([
+      'p1 LOGIN "Shared \\"Box\\\\" "the master password \\"\\\\"',
+      'p2 CAPABILITY',
+    ]);
   });
 
   test('a user with every character that a user may have reaches the upstream as it is', async () => {
@@ -101,7 +106,7 @@ describe('the way to log in', () => {
     await using client = await postern.client();
     await client.send(`a LOGIN "${user}" ${password}\r\n`);
     await client.expect('a OK …');
-    expect(postern.upstream.lines.at(-1)).toBe(
+    expect(postern.upstream.lines.at(-2)).toBe(
       `p2 AUTHENTICATE PLAIN ${plainMessage(MASTER.user, MASTER.password, user)}`,
     );
   });
@@ -123,8 +128,8 @@ describe('the way to log in', () => {
     await client.expect('a OK …');
     expect(postern.upstream.lines.map((line) => line.split(' ', 2).join(' '))).toEqual(
       tls === 'implicit'
-        ? ['p1 ID', 'p2 AUTHENTICATE']
-        : ['p1 STARTTLS', 'p1 CAPABILITY', 'p2 ID', 'p3 AUTHENTICATE'],
+        ? ['p1 ID', 'p2 AUTHENTICATE', 'p3 CAPABILITY']
+        : ['p1 STARTTLS', 'p1 CAPABILITY', 'p2 ID', 'p3 AUTHENTICATE', 'p4 CAPABILITY'],
     );
   });
 });
@@ -170,7 +175,7 @@ describe('the ID that goes upstream', () => {
     expect(postern.upstream.lines[0]).toMatch(
       /^p1 ID \("quote" "a\\"\) \\\\" "k\\"x" "v" "x-originating-ip" "127\.0\.0\.1" /,
     );
-    expect(postern.upstream.lines).toHaveLength(2);
+    expect(postern.upstream.lines).toHaveLength(3);
   });
 
   test('does not tell the address if the config says never, and is left out without ID or anything to tell', async () => {
@@ -182,13 +187,13 @@ describe('the ID that goes upstream', () => {
     await using two = await never.client();
     await two.send(`b LOGIN alice ${never.password}\r\n`);
     await two.expect('b OK …');
-    expect(never.upstream.lines.at(-1)).toMatch(/^p1 AUTHENTICATE/);
+    expect(never.upstream.lines.at(-2)).toMatch(/^p1 AUTHENTICATE/);
 
     await using without = await startSetting({ script: { capabilities: 'IMAP4rev1 SASL-IR AUTH=PLAIN' } });
     await using three = await without.client();
     await three.send(`a ID ("name" "Thunderbird")\r\nb LOGIN alice ${without.password}\r\n`);
     await three.expectUntil('b OK …');
-    expect(without.upstream.lines).toEqual([`p1 AUTHENTICATE PLAIN ${AS_ALICE}`]);
+    expect(without.upstream.lines).toEqual([`p1 AUTHENTICATE PLAIN ${AS_ALICE}`, 'p2 CAPABILITY']);
   });
 
   test('is not worth a failed login where the upstream refuses it', async () => {
@@ -220,7 +225,11 @@ describe('what comes with the answer to the login', () => {
           [
             /^(\S+) AUTHENTICATE/,
             '* CAPABILITY IMAP4rev1 OLD\r\n* OK [ALERT] Disk is full {really}\r\n* NAMESPACE NIL {4}\r\na\r\nb NIL\r\n' +
-              '$1 OK [CAPABILITY IMAP4rev1 NEW] hi\r\n* 3 EXISTS\r\n',
+              '$1 OK [CAPABILITY IMAP4rev1 OLD] hi\r\n* 3 EXISTS\r\n',
+          ],
+          [
+            /^(\S+) CAPABILITY/,
+            '* 4 EXISTS\r\n* CAPABILITY IMAP4rev1 NEW\r\n$1 OK asked\r\n* 5 EXISTS\r\n',
           ],
         ],
       },
@@ -231,8 +240,10 @@ describe('what comes with the answer to the login', () => {
     await client.expect('* NAMESPACE NIL {4}');
     await client.expect('a');
     await client.expect('b NIL');
-    await client.expect('a OK [CAPABILITY IMAP4rev1 NEW] Logged in');
     await client.expect('* 3 EXISTS');
+    await client.expect('* 4 EXISTS');
+    await client.expect('a OK [CAPABILITY IMAP4rev1 NEW] Logged in');
+    await client.expect('* 5 EXISTS');
   });
 
   test('what follows it in pieces is not lost', async () => {
@@ -240,9 +251,9 @@ describe('what comes with the answer to the login', () => {
       script: {
         on: [
           [
-            /^(\S+) AUTHENTICATE/,
+            /^(\S+) CAPABILITY/,
             (upstream, [, tag]) => {
-              upstream.write(`${tag} OK [CAPABILITY IMAP4rev1] hi\r\n* LIST () "/" {10}\r\nab`);
+              upstream.write(`* CAPABILITY IMAP4rev1\r\n${tag} OK hi\r\n* LIST () "/" {10}\r\nab`);
               setTimeout(() => upstream.write('cdefghij\r\n'), 30);
             },
           ],
