@@ -4,7 +4,7 @@
 //   P: p1 STARTTLS                   U: p1 OK      (if configured; capabilities are asked for again)
 //   P: p2 ID ("x-originating-ip" …)  U: p2 OK      (if offered; client facts only over TLS or loopback)
 //   P: p3 AUTHENTICATE PLAIN …       U: p3 OK [CAPABILITY …]
-//   P: p4 CAPABILITY                               (if the OK did not tell)
+//   P: p4 CAPABILITY                 U: * CAPABILITY …  (even if the OK told: see `authenticate`)
 //
 // A failure here is never the user's "wrong password": it is unavailable to the client, and loud to the operator.
 
@@ -191,11 +191,10 @@ async function authenticate(
   const untagged: Buffer[] = [];
   const lists: string[] = [];
   const seen = (response: Response) => lists.push(capabilityListOf(response) ?? '');
-  const answer = await sendCredentials(dialogue, target.login, login.user, { untagged, seen });
-  // Untagged ones may be older than the login: only those of the tagged OK are sure to be what is offered after it.
-  const capabilities = capabilityListOf(answer) ?? (await dialogue.askCapabilities());
-  const offered = capabilitiesIn([...lists, capabilities].join(' '));
-  if (!target.acceptUnauthenticate && offered.has('UNAUTHENTICATE')) {
+  await sendCredentials(dialogue, target.login, login.user, { untagged, seen });
+  // Those of the OK are not all of them: Cyrus 3.6 tells an admin of UNAUTHENTICATE only when it is asked (measured).
+  const capabilities = await dialogue.askCapabilities({ untagged, seen });
+  if (!target.acceptUnauthenticate && capabilitiesIn(lists.join(' ')).has('UNAUTHENTICATE')) {
     throw new ImapLoginError(
       'upstream_unauthenticate',
       'it offers UNAUTHENTICATE (RFC 8437): a client could log in again past Postern; see acceptUnauthenticate',
@@ -282,9 +281,13 @@ class UpstreamDialogue {
   }
 
   /** The list, in the upstream's own words: some clients know capabilities by their usual case only. */
-  async askCapabilities(): Promise<string> {
+  async askCapabilities(options: Pick<CommandOptions, 'untagged' | 'seen'> = {}): Promise<string> {
     let found: string | undefined;
-    await this.command('CAPABILITY', { seen: (response) => (found = capabilityListOf(response) ?? found) });
+    const seen = (response: Response) => {
+      options.seen?.(response);
+      found = capabilityListOf(response) ?? found;
+    };
+    await this.command('CAPABILITY', { ...options, seen });
     if (found === undefined)
       throw new ImapLoginError('upstream_protocol', 'no capabilities in answer to CAPABILITY');
     return found;
