@@ -227,10 +227,7 @@ describe('what comes with the answer to the login', () => {
             '* CAPABILITY IMAP4rev1 OLD\r\n* OK [ALERT] Disk is full {really}\r\n* NAMESPACE NIL {4}\r\na\r\nb NIL\r\n' +
               '$1 OK [CAPABILITY IMAP4rev1 OLD] hi\r\n* 3 EXISTS\r\n',
           ],
-          [
-            /^(\S+) CAPABILITY/,
-            '* 4 EXISTS\r\n* CAPABILITY IMAP4rev1 NEW\r\n$1 OK asked\r\n* 5 EXISTS\r\n',
-          ],
+          [/^(\S+) CAPABILITY/, '* 4 EXISTS\r\n* CAPABILITY IMAP4rev1 NEW\r\n$1 OK asked\r\n* 5 EXISTS\r\n'],
         ],
       },
     });
