@@ -229,6 +229,7 @@ const PROXY_HEADER_FAULTS = {
   late: 'a balancer did not finish its PROXY header in time',
   closed: 'a balancer closed the connection within its PROXY header',
   closed_silently: 'a balancer closed the connection without a word',
+  second: 'a balancer sent a second PROXY header: only the first of several balancers may send one',
   untrusted: 'a PROXY header came from a peer outside proxyProtocol: if it is a balancer, add its network',
 } as const;
 

@@ -193,7 +193,7 @@ export class Listener {
       return false;
     }
     if (looksLikeProxyHeader(first)) {
-      events.proxyHeaderRefused(connection, 'untrusted');
+      events.proxyHeaderRefused(connection, unwanted(connection));
       socket.destroy();
       return false;
     }
@@ -220,7 +220,7 @@ export class Listener {
     const { socket } = connection;
     socket.once('data', (first: Buffer) => {
       if (looksLikeTls(first)) events.tlsMistake(connection, 'tls_on_starttls_port');
-      else if (looksLikeProxyHeader(first)) events.proxyHeaderRefused(connection, 'untrusted');
+      else if (looksLikeProxyHeader(first)) events.proxyHeaderRefused(connection, unwanted(connection));
       else return;
       socket.destroy();
     });
@@ -250,6 +250,11 @@ function firstBytes(socket: Socket): Promise<Buffer | undefined> {
     // Reading a PROXY header has left it paused.
     socket.resume();
   });
+}
+
+/** Why a PROXY header should not be where it is. */
+function unwanted({ balancer }: Connection): 'untrusted' | 'second' {
+  return balancer === null ? 'untrusted' : 'second';
 }
 
 function endpoint(address = '', port = 0): Endpoint | undefined {
