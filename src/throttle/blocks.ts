@@ -28,13 +28,18 @@ export interface BlockLengths {
 export class Blocks {
   readonly #held = new Map<string, Held>();
   readonly #heap = new SoonestHeap<Held>();
-  readonly #lengths: BlockLengths;
+  #lengths: BlockLengths;
   readonly #most: number;
   #cursor: Iterator<Held> = this.#held.values();
 
   constructor(lengths: BlockLengths, most: number) {
     this.#lengths = lengths;
     this.#most = most;
+  }
+
+  /** For blocks that are imposed from now on. Those in force end when they would have. */
+  configure(lengths: BlockLengths): void {
+    this.#lengths = lengths;
   }
 
   /** Entries held, those of ended blocks among them. */

@@ -35,13 +35,22 @@ export interface MemoryThrottleOptions {
   readonly most?: number;
 }
 
-export function createMemoryThrottle({ settings, clock, most = MOST }: MemoryThrottleOptions): Throttle {
-  const { network: networkLimit, networkAndUser: pairLimit, attempts: attemptsLimit } = settings;
-  const isExempt = exemptNetworks(settings.exempt);
+export interface MemoryThrottle extends Throttle {
+  /** Other settings for what comes from now on. Counts stay, and blocks end when they would have. */
+  configure(settings: MemoryThrottleSettings): void;
+}
+
+export function createMemoryThrottle({
+  settings,
+  clock,
+  most = MOST,
+}: MemoryThrottleOptions): MemoryThrottle {
+  let { network: networkLimit, networkAndUser: pairLimit, attempts: attemptsLimit } = settings;
+  let isExempt = exemptNetworks(settings.exempt);
   const networks = new NetworkCounts(most, attemptsLimit.window, networkLimit);
   const pairs = new NetworkMap<DistinctCounter>({ most, perNetwork: MOST_PER_NETWORK });
   const budgets = new NetworkMap<Tally>({ most, perNetwork: MOST_PER_NETWORK });
-  const attemptBlocks = new Blocks({ first: attemptsLimit.window, longest: attemptsLimit.window }, most);
+  const attemptBlocks = new Blocks(constant(attemptsLimit.window), most);
   const networkBlocks = new Blocks(growing(networkLimit.block), most);
   const pairBlocks = new Blocks(growing(pairLimit.block), most);
 
@@ -77,6 +86,15 @@ export function createMemoryThrottle({ settings, clock, most = MOST }: MemoryThr
   }
 
   return {
+    configure(next) {
+      ({ network: networkLimit, networkAndUser: pairLimit, attempts: attemptsLimit } = next);
+      isExempt = exemptNetworks(next.exempt);
+      networks.configure(attemptsLimit.window, networkLimit);
+      attemptBlocks.configure(constant(attemptsLimit.window));
+      networkBlocks.configure(growing(networkLimit.block));
+      pairBlocks.configure(growing(pairLimit.block));
+    },
+
     async guess({ network, user, fingerprint }) {
       if (isExempt(network)) return undefined;
       const now = monotonic();
@@ -162,6 +180,7 @@ const newCounter = () => new DistinctCounter();
 /** Neither a network nor a user can hold a space. */
 const pairKey = (network: string, user: User) => `${network} ${user}`;
 
+const constant = (length: number) => ({ first: length, longest: length });
 const growing = (first: number) => ({ first, longest: Math.max(first, LONGEST_BLOCK) });
 
 /** Whether a network that is counted lies in the one that an operator typed: an address, or CIDR. */

@@ -16,8 +16,8 @@ const SWEPT_PER_USE = 2;
 
 export class NetworkCounts {
   readonly #counts: BoundedMap<Counts>;
-  readonly #attemptsWindow: number;
-  readonly #limit: Limit;
+  #attemptsWindow: number;
+  #limit: Limit;
 
   constructor(most: number, attemptsWindow: number, limit: Limit) {
     this.#counts = new BoundedMap(most);
@@ -27,6 +27,12 @@ export class NetworkCounts {
 
   get size(): number {
     return this.#counts.size;
+  }
+
+  /** What has expired is judged by these from now on. */
+  configure(attemptsWindow: number, limit: Limit): void {
+    this.#attemptsWindow = attemptsWindow;
+    this.#limit = limit;
   }
 
   /** The counts of a network, made if they are missing. */
