@@ -1,7 +1,7 @@
-// Which networks are never counted or blocked. Limits know IPv6 clients by their /64, so an exempt IPv6 network that
-// is narrower exempts the /64 that it lies in.
+// Which networks are never counted or blocked, and which ones an operator means. Limits know IPv6 clients by their /64, so
+// an IPv6 network that is narrower stands for the /64 that it lies in.
 
-import { NetworkSet, networkOf } from '../lib/network.ts';
+import { NetworkSet, networkOf, parseNetwork } from '../lib/network.ts';
 import { BoundedMap } from './bounded-map.ts';
 
 /** Asking a NetworkSet costs microseconds; a client that logs in again and again should not pay them each time. */
@@ -19,6 +19,14 @@ export function exemptNetworks(exempt: readonly string[]): (network: string) => 
     known.set(network, answer);
     return answer;
   };
+}
+
+/** Whether a network that is counted lies in the one that an operator typed: an address, or CIDR. */
+export function networkMatcher(text: string): (network: string) => boolean {
+  const parsed = parseNetwork(text);
+  if (parsed === undefined) return (network) => network === text;
+  const set = new NetworkSet([atLeastOneLine(parsed)]);
+  return (network) => set.has(addressOf(network));
 }
 
 /** The address that a network is written with. */

@@ -12,7 +12,9 @@ export const DEBIAN_PACKAGES: readonly DebianPackage[] = [
   { name: 'dovecot-imapd', use: 'the IMAP server behind Postern', program: '/usr/lib/dovecot/imap' },
   { name: 'isync', use: 'mbsync, an IMAP client that mirrors a mailbox', program: 'mbsync' },
   { name: 'mutt', use: 'an IMAP client for a terminal', program: 'mutt' },
+  { name: 'haproxy', use: 'a balancer before Postern', program: '/usr/sbin/haproxy' },
   { name: 'curl', use: 'an IMAP client for one command', program: 'curl' },
   { name: 'openssl', use: 'certificates as they should not be', program: 'openssl' },
   { name: 'bsdutils', use: 'script, a terminal for mutt', program: 'script' },
+  { name: 'redis-server', use: 'limits that several processes share', program: 'redis-server' },
 ];

@@ -1,0 +1,20 @@
+// Waiting for something, and not for longer than so many milliseconds.
+
+export class DeadlineError extends Error {
+  override readonly name = 'DeadlineError';
+
+  constructor(milliseconds: number) {
+    super(`no answer within ${milliseconds} ms`);
+  }
+}
+
+/** Rejects with DeadlineError when the time is up; what the work comes to after that is nobody's concern. */
+export function within<T>(milliseconds: number, work: Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => {
+      // When the event loop was late, the answer may be there and not be read yet: timers come before sockets.
+      setImmediate(() => reject(new DeadlineError(milliseconds)));
+    }, milliseconds);
+    work.then(resolve, reject).finally(() => clearTimeout(timer));
+  });
+}
