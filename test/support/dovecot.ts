@@ -15,6 +15,8 @@ import { tempDir } from './temp-dir.ts';
 export interface Dovecot extends AsyncDisposable {
   /** On 127.0.0.1: STARTTLS, and implicit TLS. */
   readonly ports: { readonly imap: number; readonly imaps: number };
+  /** The same, for connections that begin with a PROXY header. */
+  readonly proxiedPorts: { readonly imap: number; readonly imaps: number };
   /** Logs in as anybody: SASL PLAIN with an authorization identity, or `user*master`. */
   readonly master: { readonly user: string; readonly password: string };
   /** Every user's own password: for clients that go to Dovecot directly. */
@@ -33,6 +35,7 @@ const DOVECOT = '/usr/sbin/dovecot';
 export async function startDovecot(options: { certificate: Certificate }): Promise<Dovecot> {
   const dir = tempDir(0o755);
   const ports = { imap: await freePort(), imaps: await freePort() };
+  const proxiedPorts = { imap: await freePort(), imaps: await freePort() };
   const master = { user: 'postern', password: ledger(randomBytes(12).toString('hex')) };
   const userPassword = ledger(randomBytes(12).toString('hex'));
   const logFile = newLogFile('dovecot');
@@ -65,6 +68,7 @@ ssl_cert = <${options.certificate.certFile}
 ssl_key = <${options.certificate.keyFile}
 # What the ID command says of the client's address is believed from here.
 login_trusted_networks = 127.0.0.0/8 ::1/128
+haproxy_trusted_networks = 127.0.0.0/8
 mail_max_userip_connections = 200
 
 auth_mechanisms = plain login
@@ -102,6 +106,15 @@ service imap-login {
     port = ${ports.imaps}
     ssl = yes
   }
+  inet_listener imap_proxied {
+    port = ${proxiedPorts.imap}
+    haproxy = yes
+  }
+  inet_listener imaps_proxied {
+    port = ${proxiedPorts.imaps}
+    ssl = yes
+    haproxy = yes
+  }
 }
 `,
     { mode: 0o600 },
@@ -129,6 +142,7 @@ service imap-login {
   let delivered = 0;
   return {
     ports,
+    proxiedPorts,
     master,
     userPassword,
     log,
