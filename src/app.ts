@@ -198,24 +198,20 @@ async function startListeners(
   const limits = new ConnectionLimits({ connections, perNetwork, beforeLogin, fileDescriptors });
   const listeners: Listener[] = [];
   for (const settings of config.listeners) {
+    if (serverTls === undefined) throw new ConfigError(`listener ${settings.name}: there is no tls section`);
+    const { loginDeadline } = config.limits;
     const listener = new Listener(settings, {
       limits,
-      serverTls: () => {
-        if (serverTls === undefined)
-          throw new ConfigError(`listener ${settings.name}: there is no tls section`);
-        return serverTls;
-      },
-      protocol: imap,
+      terms: () => ({ serverTls, protocol: imap, loginDeadline }),
       events,
-      loginDeadline: config.limits.loginDeadline,
       proxyHeaderDeadline: PROXY_HEADER_DEADLINE,
       newId: () => randomBytes(9).toString('base64url'),
     });
-    const port = await listener.listen().catch(cannotListen(`listener ${settings.name}`, settings));
+    await listener.listen().catch(cannotListen(`listener ${settings.name}`, settings));
     started.defer(() => listener.close());
-    ports[settings.name] = port;
+    ports[settings.name] = listener.port;
     listeners.push(listener);
-    events.listening(settings.name, settings.host, port);
+    events.listening(settings.name, settings.host, listener.port);
   }
   return listeners;
 }

@@ -14,13 +14,18 @@ export interface ConnectionBounds {
 export type ConnectionBound = keyof ConnectionBounds;
 
 export class ConnectionLimits {
-  readonly #bounds: Required<ConnectionBounds>;
+  #bounds: Required<ConnectionBounds>;
   readonly #perNetwork = new Map<string, number>();
   #connections = 0;
   #beforeLogin = 0;
 
   constructor(bounds: ConnectionBounds) {
     this.#bounds = { fileDescriptors: Number.POSITIVE_INFINITY, ...bounds };
+  }
+
+  /** Other bounds for connections that come from now on; file descriptors are as many as before. */
+  configure(bounds: Omit<ConnectionBounds, 'fileDescriptors'>): void {
+    this.#bounds = { ...bounds, fileDescriptors: this.#bounds.fileDescriptors };
   }
 
   /** A place for a connection from `address`, or the name of the bound that is reached. */

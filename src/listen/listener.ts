@@ -28,29 +28,41 @@ export interface ListenerSettings {
   readonly proxyProtocol: readonly string[];
 }
 
-export interface ListenerDeps {
-  readonly limits: ConnectionLimits;
-  /** Asked at each handshake, so that a new certificate serves new connections. */
-  readonly serverTls: () => ServerTls;
+/** What a connection is served with. It keeps what was in force when it was accepted. */
+export interface Terms {
+  readonly serverTls: ServerTls;
   readonly protocol: ProtocolServer;
-  readonly events: Events;
   /** Milliseconds from accept to the end of the login. */
   readonly loginDeadline: number;
+}
+
+export interface ListenerDeps {
+  readonly limits: ConnectionLimits;
+  /** Asked for each connection that is accepted. */
+  readonly terms: () => Terms;
+  readonly events: Events;
   /** Milliseconds from accept to the end of a balancer's PROXY header. */
   readonly proxyHeaderDeadline: number;
   readonly newId: () => string;
 }
 
+/** What was in force when a connection was accepted. */
+interface Accepted extends Terms {
+  readonly listener: ListenerSettings;
+}
+
 export class Listener {
-  readonly settings: ListenerSettings;
   readonly #deps: ListenerDeps;
   readonly #server: Server;
-  readonly #balancers: NetworkSet;
+  #settings: ListenerSettings;
+  #balancers: NetworkSet;
+  #port: number;
   #acceptFails = false;
   readonly #beforeLogin = new Set<Connection>();
 
   constructor(settings: ListenerSettings, deps: ListenerDeps) {
-    this.settings = settings;
+    this.#settings = settings;
+    this.#port = settings.port;
     this.#deps = deps;
     this.#balancers = new NetworkSet(settings.proxyProtocol);
     this.#server = createServer({ allowHalfOpen: true, noDelay: true, keepAlive: true }, (socket) =>
@@ -58,22 +70,44 @@ export class Listener {
     );
   }
 
-  /** Resolves with the port once it listens; rejects with Node's error (EADDRINUSE, EACCES). */
-  listen(): Promise<number> {
+  get settings(): ListenerSettings {
+    return this.#settings;
+  }
+
+  /** The one that it listens on, also if the settings say any. */
+  get port(): number {
+    return this.#port;
+  }
+
+  /** Other settings for connections that are accepted from now on. The address is the same. */
+  configure(settings: ListenerSettings): void {
+    this.#settings = settings;
+    this.#balancers = new NetworkSet(settings.proxyProtocol);
+  }
+
+  /** Resolves once it listens; rejects with Node's error (EADDRINUSE, EACCES). */
+  listen(): Promise<void> {
+    const { host, port } = this.#settings;
     return new Promise((resolve, reject) => {
       this.#server.once('error', reject);
-      this.#server.listen({ host: this.settings.host, port: this.settings.port, backlog: 1024 }, () => {
+      this.#server.listen({ host, port, backlog: 1024 }, () => {
         this.#server.off('error', reject);
         this.#server.on('error', (error) => this.#acceptFailed(error));
         const address = this.#server.address();
-        resolve(typeof address === 'object' && address !== null ? address.port : this.settings.port);
+        if (typeof address === 'object' && address !== null) this.#port = address.port;
+        resolve();
       });
     });
   }
 
+  /** Accepts no more. Dialogues and sessions go on. */
+  retire(): void {
+    this.#server.close();
+  }
+
   /** Accepts no more, and asks every dialogue that waits for its client to say goodbye. Sessions go on. */
   close(): void {
-    this.#server.close();
+    this.retire();
     for (const connection of this.#beforeLogin) interrupt(connection, 'shutdown');
   }
 
@@ -89,14 +123,15 @@ export class Listener {
 
   /** Out of file descriptors, say. It can come for each of a thousand connections: one line until one is accepted again. */
   #acceptFailed(error: Error): void {
-    if (!this.#acceptFails) this.#deps.events.acceptFailed(this.settings.name, error);
+    if (!this.#acceptFails) this.#deps.events.acceptFailed(this.#settings.name, error);
     this.#acceptFails = true;
   }
 
   #accept(socket: Socket): void {
     this.#acceptFails = false;
     socket.on('error', ignoreError);
-    const { events, limits } = this.#deps;
+    const { events, limits, terms } = this.#deps;
+    const listener = this.#settings;
     const peer = endpoint(socket.remoteAddress, socket.remotePort);
     const local = endpoint(socket.localAddress, socket.localPort);
     // A client that reset the connection before we got to it has no address any more.
@@ -108,16 +143,22 @@ export class Listener {
     const fromBalancer = !this.#balancers.isEmpty && this.#balancers.has(address);
     const place = fromBalancer ? limits.enterUnnamed() : limits.enter(address);
     if (typeof place === 'string') {
-      events.connectionRejected({ listener: this.settings.name, address, bound: place });
+      events.connectionRejected({ listener: listener.name, address, bound: place });
       socket.destroy();
       return;
     }
-    events.connectionOpened(this.settings.name);
-    void this.#run(this.#connection(socket, peer, local, place), fromBalancer ? place : undefined);
+    events.connectionOpened(listener.name);
+    const accepted = { ...terms(), listener };
+    const connection = this.#connection(socket, { client: peer, destination: local, place }, accepted);
+    void this.#run(connection, accepted, fromBalancer ? place : undefined);
   }
 
-  #connection(socket: Socket, client: Endpoint, destination: Endpoint, place: Place): Connection {
-    const { events, loginDeadline, newId, serverTls } = this.#deps;
+  #connection(
+    socket: Socket,
+    { client, destination, place }: { client: Endpoint; destination: Endpoint; place: Place },
+    { listener, serverTls, loginDeadline }: Accepted,
+  ): Connection {
+    const { events, newId } = this.#deps;
     const loggedIn = () => {
       clearTimeout(deadline);
       this.#beforeLogin.delete(connection);
@@ -125,11 +166,11 @@ export class Listener {
     };
     const connection = new Connection({
       id: newId(),
-      listener: this.settings.name,
+      listener: listener.name,
       client,
       destination,
       socket,
-      secure: (plain) => this.#secure(plain, serverTls()),
+      secure: (plain) => this.#secure(plain, listener, serverTls),
       loggedIn,
     });
     const deadline = setTimeout(() => interrupt(connection, 'deadline'), loginDeadline);
@@ -137,23 +178,27 @@ export class Listener {
     socket.once('close', () => {
       loggedIn();
       place.leave();
-      events.connectionClosed(this.settings.name);
+      events.connectionClosed(listener.name);
     });
     return connection;
   }
 
-  async #secure(socket: Socket, tls: ServerTls): Promise<TLSSocket> {
+  async #secure(socket: Socket, listener: ListenerSettings, tls: ServerTls): Promise<TLSSocket> {
     const secured = await startServerTls(socket, tls.context);
-    this.#deps.events.tlsStarted(this.settings.name, secured.getProtocol() ?? 'unknown');
+    this.#deps.events.tlsStarted(listener.name, secured.getProtocol() ?? 'unknown');
     return secured;
   }
 
   /** `unnamed`: the connection's place, if a balancer has yet to name the client that it is for. */
-  async #run(connection: Connection, unnamed: Place | undefined): Promise<void> {
-    const { events, protocol } = this.#deps;
+  async #run(
+    connection: Connection,
+    { listener, protocol }: Accepted,
+    unnamed: Place | undefined,
+  ): Promise<void> {
+    const { events } = this.#deps;
     if (unnamed !== undefined && !(await this.#learnClient(connection, unnamed))) return;
-    if (this.settings.tls === 'implicit') {
-      const started = await this.#startImplicitTls(connection);
+    if (listener.tls === 'implicit') {
+      const started = await this.#startImplicitTls(connection, protocol);
       if (!started) return;
     } else {
       this.#noticeMistakesOnPlainPort(connection);
@@ -184,8 +229,8 @@ export class Listener {
     return !socket.destroyed;
   }
 
-  async #startImplicitTls(connection: Connection): Promise<boolean> {
-    const { events, protocol } = this.#deps;
+  async #startImplicitTls(connection: Connection, protocol: ProtocolServer): Promise<boolean> {
+    const { events } = this.#deps;
     const { socket } = connection;
     const first = await firstBytes(socket);
     if (first === undefined) {

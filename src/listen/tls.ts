@@ -1,6 +1,6 @@
 // Server-side TLS: the contexts, and turning a socket into a TLS one.
 
-import { X509Certificate } from 'node:crypto';
+import { createHash, createPrivateKey, X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import type { Socket } from 'node:net';
 import { createSecureContext, type SecureContext, TLSSocket } from 'node:tls';
@@ -10,20 +10,56 @@ export interface ServerTls {
   readonly context: SecureContext;
   /** Seconds since the epoch when the certificate ends. */
   readonly expiresAt: number;
+  /** SHA-256 of the certificate, as `openssl x509 -fingerprint` writes it. */
+  readonly fingerprint: string;
+  /** Of the files that it was made of. */
+  readonly digest: string;
 }
 
-/** TLS 1.2 and newer, with the ciphers that Node prefers. Throws ConfigError for files that do not fit together. */
-export async function loadServerTls(files: { certificate: string; key: string }): Promise<ServerTls> {
-  const cert = await readPem(files.certificate, 'tls.certificate');
+export interface TlsFiles {
+  readonly certificate: string;
+  readonly key: string;
+}
+
+/** What the files hold; `digest` tells whether that has changed. */
+export interface TlsFileContents {
+  readonly files: TlsFiles;
+  readonly certificate: Buffer;
+  readonly key: Buffer;
+  readonly digest: string;
+}
+
+/** TLS 1.2 and newer, with the ciphers that Node prefers. Rejects with ConfigError for files that do not fit together. */
+export async function loadServerTls(files: TlsFiles): Promise<ServerTls> {
+  return makeServerTls(await readTlsFiles(files));
+}
+
+/** Rejects with ConfigError. */
+export async function readTlsFiles(files: TlsFiles): Promise<TlsFileContents> {
+  const certificate = await readPem(files.certificate, 'tls.certificate');
   const key = await readPem(files.key, 'tls.key');
+  const digest = createHash('sha256').update(certificate).update('\0').update(key).digest('base64');
+  return { files, certificate, key, digest };
+}
+
+/** Throws ConfigError if certificate and key cannot be read or are not of one pair. */
+export function makeServerTls({ files, certificate, key, digest }: TlsFileContents): ServerTls {
   try {
-    const context = createSecureContext({ cert, key, minVersion: 'TLSv1.2' });
-    return { context, expiresAt: Date.parse(new X509Certificate(cert).validTo) / 1000 };
+    const leaf = new X509Certificate(certificate);
+    // OpenSSL notices only keys that are of the certificate's own type.
+    if (!leaf.checkPrivateKey(createPrivateKey(key))) throw new MismatchError();
+    const context = createSecureContext({ cert: certificate, key, minVersion: 'TLSv1.2' });
+    const expiresAt = Date.parse(leaf.validTo) / 1000;
+    return { context, expiresAt, fingerprint: leaf.fingerprint256, digest };
   } catch (error) {
-    // OpenSSL's reason ("key values mismatch") names no secret.
+    // OpenSSL's reason names no secret.
     const reason = (error as { reason?: string }).reason ?? 'not readable as PEM';
     throw new ConfigError(`tls: ${files.certificate} and ${files.key} cannot be used: ${reason}`);
   }
+}
+
+class MismatchError extends Error {
+  readonly reason = 'key values mismatch';
 }
 
 async function readPem(file: string, key: string): Promise<Buffer> {

@@ -90,7 +90,7 @@ export class LiveSessions implements Disposable {
   readonly #store: Pick<Store, 'standings' | 'watch'>;
   readonly #clock: Clock;
   readonly #events: Pick<Events, 'storeFailed' | 'storeAnswered' | 'internalError'>;
-  readonly #perUser: number;
+  #perUser: number;
   readonly #entries = new Map<string, Entry>();
   readonly #ofUser = new Map<User, number>();
   readonly #stopWatching: () => void;
@@ -117,6 +117,11 @@ export class LiveSessions implements Disposable {
 
   get size(): number {
     return this.#entries.size;
+  }
+
+  /** Another bound for sessions that start from now on. */
+  configure({ perUser }: { readonly perUser: number }): void {
+    this.#perUser = perUser;
   }
 
   /** Whether the user may have one more session. */
