@@ -27,7 +27,8 @@ import type { ImapUpstream } from './protocols/imap/upstream.ts';
 import { LiveSessions } from './sessions/live-sessions.ts';
 import { openStore } from './store/open.ts';
 import type { Store } from './store/store.ts';
-import { createMemoryThrottle } from './throttle/memory-throttle.ts';
+import { startThrottle } from './throttle/start.ts';
+import type { Throttle } from './throttle/throttle.ts';
 import { addressText } from './upstream/target.ts';
 
 export interface AppOverrides {
@@ -65,7 +66,9 @@ export async function createApp(config: Config, overrides: AppOverrides = {}): P
 
   const store = started.use(await openStore(config.store.url, { clock }));
   const sessions = started.use(new LiveSessions({ store, clock, events, perUser: config.limits.perUser }));
-  const { gate, verifier, parking, purge } = await createGate(config, store, events, clock);
+  const { redis, throttle: settings } = config;
+  const limits = started.use(await startThrottle({ settings, redis, clock, events }));
+  const { gate, verifier, parking, purge } = await createGate(config, store, limits.throttle, events, clock);
   started.use(parking);
   started.defer(() => clearInterval(purge));
 
@@ -81,7 +84,7 @@ export async function createApp(config: Config, overrides: AppOverrides = {}): P
     idle: config.limits.idle,
   });
 
-  const control = await startControl(config.control.socket, { sessions });
+  const control = await startControl(config.control.socket, { sessions, limits });
   started.defer(() => closeServer(control));
   let status = 'starting';
   const ports: Record<string, number> = {};
@@ -89,7 +92,10 @@ export async function createApp(config: Config, overrides: AppOverrides = {}): P
     const admin = await startAdmin(config.admin, {
       metrics,
       beforeScrape: () => events.verificationQueue(verifier.length),
-      readiness: () => ({ ready: status === 'ready', status }),
+      readiness: () => ({
+        ready: status === 'ready',
+        status: status === 'ready' && limits.sharing === 'degraded' ? 'degraded' : status,
+      }),
     }).catch(cannotListen('admin.address', config.admin));
     started.defer(() => closeServer(admin.server));
     ports.admin = admin.port;
@@ -126,12 +132,12 @@ export async function createApp(config: Config, overrides: AppOverrides = {}): P
   };
 }
 
-async function createGate(config: Config, store: Store, events: Events, clock: Clock) {
+async function createGate(config: Config, store: Store, throttle: Throttle, events: Events, clock: Clock) {
   const keys = await openKeys({ file: config.keys.file, store });
   const { hash, maxPerUser, remember } = config.appPasswords;
-  const { throttle } = config;
+  const { parked, parkedPerNetwork, failureDelay } = config.throttle;
   const verifier = new Verifier({ ...hash, onVerified: events.passwordVerified });
-  const parking = new Parking({ total: throttle.parked, perNetwork: throttle.parkedPerNetwork }, clock);
+  const parking = new Parking({ total: parked, perNetwork: parkedPerNetwork }, clock);
   const gate = new Gate({
     names: config.users,
     routes: config.routes,
@@ -139,11 +145,11 @@ async function createGate(config: Config, store: Store, events: Events, clock: C
     keys,
     verifier,
     hash,
-    throttle: createMemoryThrottle({ settings: throttle, clock }),
+    throttle,
     remembered: new RememberedVerifications(remember, clock),
     uses: new Uses(store, clock, (error) => events.storeFailed('last use', error)),
     parking,
-    failureDelay: throttle.failureDelay,
+    failureDelay,
     clock,
     events,
   });

@@ -52,6 +52,7 @@ export function createEvents({ log, metrics }: { log: Log; metrics: Metrics }) {
     ...(connection.balancer ? { balancer: connection.balancer } : {}),
   });
   let storeAnswers = true;
+  metrics.set('postern_throttle_degraded', {}, 0);
 
   return {
     listening(listener: string, address: string, port: number) {
@@ -60,12 +61,45 @@ export function createEvents({ log, metrics }: { log: Log; metrics: Metrics }) {
     ready(version: string, node: string) {
       metrics.set('postern_build_info', { version, node }, 1);
       metrics.set('postern_config_last_reload_successful', {}, 1);
-      metrics.set('postern_throttle_degraded', {}, 0);
       log.info({ event: 'ready', version, node }, 'ready');
     },
-    certificateLoaded(expiresAt: number) {
-      metrics.set('postern_tls_certificate_expiry_timestamp_seconds', {}, expiresAt);
+    configWarning(warning: string) {
+      log.warn({ event: 'config_warning' }, warning);
     },
+    reloaded() {
+      metrics.set('postern_config_last_reload_successful', {}, 1);
+      log.info({ event: 'reloaded' }, 'the configuration was reloaded, for new connections');
+    },
+    /** `problems` are what the admin has to mend, a line each. */
+    reloadFailed(problems: readonly string[]) {
+      metrics.set('postern_config_last_reload_successful', {}, 0);
+      for (const problem of problems) {
+        log.error({ event: 'reload_failed', problem }, 'the configuration was not reloaded: nothing has changed');
+      }
+    },
+    listenerClosed(listener: string, address: string, port: number) {
+      log.info(
+        { event: 'listener_closed', listener, address, port },
+        `listening no more on ${address} port ${port}`,
+      );
+    },
+
+    /** `expiresAt` in seconds since the epoch. */
+    certificateLoaded({ expiresAt, fingerprint }: { expiresAt: number; fingerprint: string }, now: number) {
+      metrics.set('postern_tls_certificate_expiry_timestamp_seconds', {}, expiresAt);
+      const isExpired = expiresAt * 1000 <= now;
+      log[isExpired ? 'warn' : 'info'](
+        { event: 'certificate_loaded', expires: new Date(expiresAt * 1000).toISOString(), fingerprint },
+        isExpired ? 'the certificate has expired: clients will refuse it' : 'a certificate is in use',
+      );
+    },
+    certificateUnusable(problem: string) {
+      log.error(
+        { event: 'certificate_unusable', problem },
+        'the certificate files have changed and cannot be used: the one before stays in use',
+      );
+    },
+
     draining(sessions: number, deadline: number) {
       log.info({ event: 'draining', sessions, seconds: deadline / 1000 }, 'draining: no new connections');
     },
@@ -178,14 +212,33 @@ export function createEvents({ log, metrics }: { log: Log; metrics: Metrics }) {
     },
 
     upstreamConnected(upstream: string, seconds: number) {
-      metrics.set('postern_upstream_up', { upstream }, 1);
       metrics.observe('postern_upstream_connect_seconds', { upstream }, seconds);
     },
+    upstreamUp(upstream: string, up: boolean) {
+      metrics.set('postern_upstream_up', { upstream }, up ? 1 : 0);
+    },
+    /** It is not in the config any more. */
+    upstreamGone(upstream: string) {
+      metrics.remove('postern_upstream_up', { upstream });
+    },
+    /** One connection to it, which does not mean that the next will fail. */
     upstreamFailed(upstream: string, address: string, detail: string) {
-      metrics.set('postern_upstream_up', { upstream }, 0);
       log.warn(
         { event: 'upstream_failed', upstream, address, detail: printable(detail) },
-        'upstream cannot be reached',
+        'a connection to the upstream failed',
+      );
+    },
+    /** `mend`: it will not pass by itself. */
+    upstreamDown(upstream: string, address: string, detail: string, mend: boolean) {
+      log[mend ? 'error' : 'warn'](
+        { event: 'upstream_down', upstream, address, detail: printable(detail) },
+        'upstream address is down: no login is sent there until a probe succeeds',
+      );
+    },
+    upstreamRecovered(upstream: string, address: string, seconds: number) {
+      log.info(
+        { event: 'upstream_recovered', upstream, address, seconds: Number(seconds.toFixed(3)) },
+        'upstream address is up again',
       );
     },
     /** A misconfiguration that only the operator can mend. */
@@ -208,6 +261,18 @@ export function createEvents({ log, metrics }: { log: Log; metrics: Metrics }) {
     storeAnswered() {
       if (!storeAnswers) log.info({ event: 'store_recovered' }, 'the store answers again');
       storeAnswers = true;
+    },
+    /** `detail` holds no secret: Redis's own error texts may. */
+    throttleDegraded(detail: string) {
+      metrics.set('postern_throttle_degraded', {}, 1);
+      log.error(
+        { event: 'throttle_degraded', detail: printable(detail) },
+        'Redis cannot be used: limits are those of this process alone',
+      );
+    },
+    throttleRecovered() {
+      metrics.set('postern_throttle_degraded', {}, 0);
+      log.info({ event: 'throttle_recovered' }, 'Redis can be used again: limits are shared');
     },
     internalError(where: string, error: unknown) {
       const stack = error instanceof Error ? error.stack : undefined;

@@ -3,17 +3,26 @@
 //
 //   GET  /sessions                             → [{ id, user, protocol, … }]
 //   POST /sessions/end  {"id"} | {"user"}      → { "ended": n }
+//   GET  /throttle                             → { "sharing", "blocks": [{ kind, network, user, until }] }
+//   POST /throttle/clear  {"network", "user"}  → { "sharing", "ended": n }; both may be left out
 
 import { once } from 'node:events';
 import { chmodSync, lstatSync, rmSync } from 'node:fs';
 import { createServer, type IncomingMessage, request, type Server } from 'node:http';
 import { connect } from 'node:net';
 import { ConfigError, UnavailableError } from '../lib/errors.ts';
+import { parseNetwork } from '../lib/network.ts';
 import { parseUser } from '../lib/user.ts';
 import type { LiveSessions } from '../sessions/live-sessions.ts';
+import type { Throttle } from '../throttle/throttle.ts';
 
 export interface ControlDeps {
   readonly sessions: Pick<LiveSessions, 'list' | 'end'>;
+  readonly limits: {
+    readonly throttle: Pick<Throttle, 'list' | 'clear'>;
+    /** Whose limits they are: see StartedThrottle. */
+    readonly sharing: string;
+  };
 }
 
 /** Octets of a request's body. */
@@ -72,9 +81,36 @@ async function answer(
       if (user === undefined) return badRequest('which session? {"id"} or {"user"}');
       return { status: 200, body: { ended: deps.sessions.end({ user }, 'admin') } };
     }
+    case 'GET /throttle': {
+      const blocks = await deps.limits.throttle.list();
+      return { status: 200, body: { sharing: deps.limits.sharing, blocks } };
+    }
+    case 'POST /throttle/clear':
+      return clearLimits(await readBody(incoming), deps.limits);
     default:
       return { status: 404, body: { error: 'no such request; is the running Postern of another version?' } };
   }
+}
+
+async function clearLimits(
+  which: unknown,
+  limits: ControlDeps['limits'],
+): Promise<{ status: number; body: unknown }> {
+  // A body that is not understood must not come to mean everything.
+  const isObject = typeof which === 'object' && which !== null && !Array.isArray(which);
+  if (!isObject || Object.keys(which).some((key) => key !== 'network' && key !== 'user')) {
+    return badRequest('which blocks? {"network"}, {"user"}, both or {}');
+  }
+  const { network, user } = which as { network?: unknown; user?: unknown };
+  const known = typeof user === 'string' ? parseUser(user) : undefined;
+  if (user !== undefined && known === undefined) return badRequest('which user?');
+  const cidr = typeof network === 'string' ? parseNetwork(network) : undefined;
+  if (network !== undefined && cidr === undefined) return badRequest('which network?');
+  const ended = await limits.throttle.clear({
+    ...(cidr !== undefined && { network: cidr }),
+    ...(known !== undefined && { user: known }),
+  });
+  return { status: 200, body: { sharing: limits.sharing, ended } };
 }
 
 function badRequest(error: string): { status: number; body: unknown } {

@@ -1,14 +1,26 @@
 // Checked values → Config: paths become absolute, secrets `Secret`, absent things null.
 
 import { dirname, resolve } from 'node:path';
-import type { Secret } from '../lib/secret.ts';
-import type { Config, UpstreamConfig, UpstreamLogin } from './config.ts';
+import { Secret } from '../lib/secret.ts';
+import type { Config, RedisConfig, UpstreamConfig, UpstreamLogin } from './config.ts';
 import type { ParsedConfig } from './schema.ts';
+import { parseRedisUrl } from './sections/redis.ts';
 
 type ParsedUpstream = ParsedConfig['upstreams'][string];
 
+export interface RedisSecrets {
+  readonly url: Secret;
+  /** Undefined if none is written, or it is in the URL. */
+  readonly password: Secret | undefined;
+}
+
 /** `file` is absolute, `secrets` holds each upstream's password by its name. */
-export function assemble(file: string, parsed: ParsedConfig, secrets: ReadonlyMap<string, Secret>): Config {
+export function assemble(
+  file: string,
+  parsed: ParsedConfig,
+  secrets: ReadonlyMap<string, Secret>,
+  redis: RedisSecrets | undefined,
+): Config {
   const absolute = (path: string) => resolve(dirname(file), path);
   const { store, tls, users, listeners, routes, admin } = parsed;
   return {
@@ -16,6 +28,7 @@ export function assemble(file: string, parsed: ParsedConfig, secrets: ReadonlyMa
     hostname: parsed.hostname,
     store: { url: `sqlite:${absolute(store.url)}` },
     keys: { file: absolute(parsed.keys.file) },
+    redis: assembleRedis(parsed, redis, absolute),
     control: { socket: controlSocket(file, parsed) },
     tls: tls ? { certificate: absolute(tls.certificate), key: absolute(tls.key) } : null,
     users: {
@@ -55,6 +68,23 @@ export function controlSocket(file: string, parsed: Pick<ParsedConfig, 'control'
   const store = resolve(dirname(file), parsed.store.url);
   const { socket } = parsed.control;
   return socket === undefined ? resolve(dirname(store), 'control.sock') : resolve(dirname(file), socket);
+}
+
+function assembleRedis(
+  { redis }: ParsedConfig,
+  secrets: RedisSecrets | undefined,
+  absolute: (path: string) => string,
+): RedisConfig | null {
+  if (redis === undefined) return null;
+  const url = secrets && parseRedisUrl(secrets.url.reveal());
+  if (!url) throw new Error('no URL was read for redis');
+  return {
+    ...url,
+    password: url.password === null ? (secrets.password ?? null) : new Secret(url.password),
+    ca: redis.ca === undefined ? null : absolute(redis.ca),
+    prefix: redis.prefix,
+    timeout: redis.timeout,
+  };
 }
 
 function assembleUpstream(

@@ -12,6 +12,8 @@ export interface Config {
   /** `sqlite:/absolute/path`. */
   readonly store: { readonly url: string };
   readonly keys: { readonly file: string };
+  /** null: limits are this process's own. */
+  readonly redis: RedisConfig | null;
   readonly control: { readonly socket: string };
   /** PEM files; null if no listener needs them. */
   readonly tls: { readonly certificate: string; readonly key: string } | null;
@@ -37,6 +39,20 @@ export interface HostPort {
   readonly host: string;
   /** 0, where it is allowed, stands for any free port. */
   readonly port: number;
+}
+
+export interface RedisConfig extends HostPort {
+  /** The number of the database. */
+  readonly db: number;
+  readonly username: string | null;
+  readonly password: Secret | null;
+  readonly tls: boolean;
+  /** A PEM file of authorities to trust instead of the system's. */
+  readonly ca: string | null;
+  /** What all keys begin with. */
+  readonly prefix: string;
+  /** Milliseconds that an operation may take. */
+  readonly timeout: number;
 }
 
 export interface ListenerConfig extends HostPort {

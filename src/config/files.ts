@@ -16,6 +16,7 @@ export function checkFiles(config: Config, written: Written, readFile: ReadFile)
       tls.get('key').wrong('is the key of another certificate, must be the key of tls.certificate');
     }
   }
+  if (config.redis?.ca) certificateIn(written.get('redis').get('ca'), config.redis.ca, readFile);
   for (const { name, ca } of Object.values(config.upstreams)) {
     if (ca !== null) certificateIn(written.get('upstreams').get(name).get('ca'), ca, readFile);
   }

@@ -4,7 +4,7 @@
 import { basename, dirname, resolve } from 'node:path';
 import { ConfigError } from '../lib/errors.ts';
 import type { Secret } from '../lib/secret.ts';
-import { assemble, controlSocket } from './assemble.ts';
+import { assemble, controlSocket, type RedisSecrets } from './assemble.ts';
 import type { Config } from './config.ts';
 import { readDocument } from './document.ts';
 import { explainIssues, retype } from './explain.ts';
@@ -13,6 +13,7 @@ import { Problems } from './problems.ts';
 import { configSchema } from './schema.ts';
 import { decodeUtf8, type ReadFile, readSecret, readSmallFile, whyUnreadable } from './secret-file.ts';
 import { checkListeners } from './sections/listeners.ts';
+import { checkRedis } from './sections/redis.ts';
 import { checkRoutes } from './sections/routes.ts';
 import { checkControl, checkStore } from './sections/store.ts';
 import { checkTls } from './sections/tls.ts';
@@ -80,13 +81,27 @@ export function parseConfig(text: string, options: ParseOptions): Config {
     const secret = readSecret(login, 'password', { directory: dirname(file), readFile });
     if (secret) secrets.set(name, secret);
   }
+  const redis = readRedisSecrets(written.get('redis'), { directory: dirname(file), readFile });
   if (result.success) checkControl(written.get('control'), controlSocket(file, result.data));
   if (!result.success || !problems.isEmpty) throw refuse();
 
-  const config = assemble(file, result.data, secrets);
+  const config = assemble(file, result.data, secrets, redis);
   if (options.checkFiles) checkFiles(config, written, readFile);
   if (!problems.isEmpty) throw refuse();
   return config;
+}
+
+/** Undefined if there is no such section, or what is wrong with it is among the problems. */
+function readRedisSecrets(
+  redis: Written,
+  options: { directory: string; readFile: ReadFile },
+): RedisSecrets | undefined {
+  if (!redis.isWritten) return undefined;
+  const url = readSecret(redis, 'url', options);
+  checkRedis(redis, url);
+  const hasPassword = redis.get('password').isWritten || redis.get('passwordFile').isWritten;
+  const password = hasPassword ? readSecret(redis, 'password', options) : undefined;
+  return url && { url, password };
 }
 
 /** Rules that look at more than one key. */

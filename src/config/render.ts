@@ -2,7 +2,7 @@
 // placeholder.
 
 import { isIPv6 } from 'node:net';
-import type { Config, GuessLimit, HostPort, UpstreamConfig } from './config.ts';
+import type { Config, GuessLimit, HostPort, RedisConfig, UpstreamConfig } from './config.ts';
 
 /** Plain values in the shape of the file, every default spelt out, secrets as a placeholder. */
 export function renderConfig(config: Config): Record<string, unknown> {
@@ -23,6 +23,7 @@ function shapeOf(config: Config): Record<string, unknown> {
     hostname: config.hostname,
     store,
     keys,
+    ...(config.redis && { redis: renderRedis(config.redis) }),
     control,
     ...(tls && { tls }),
     users: {
@@ -56,6 +57,18 @@ function shapeOf(config: Config): Record<string, unknown> {
     },
     ...(admin && { admin: { address: hostPort(admin) } }),
     log: config.log,
+  };
+}
+
+function renderRedis(redis: RedisConfig): Record<string, unknown> {
+  const { username, password, ca, prefix } = redis;
+  const user = username === null ? '' : `${encodeURIComponent(username)}@`;
+  return {
+    url: `${redis.tls ? 'rediss' : 'redis'}://${user}${hostPort(redis)}/${redis.db}`,
+    ...(password !== null && { password: password.toJSON() }),
+    ...(ca !== null && { ca }),
+    prefix,
+    timeout: duration(redis.timeout),
   };
 }
 

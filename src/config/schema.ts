@@ -5,6 +5,7 @@ import { adminSchema, logSchema } from './sections/admin.ts';
 import { appPasswordsSchema } from './sections/app-passwords.ts';
 import { limitsSchema } from './sections/limits.ts';
 import { listenersSchema } from './sections/listeners.ts';
+import { redisSchema } from './sections/redis.ts';
 import { routesSchema } from './sections/routes.ts';
 import { controlSchema, keysSchema, storeSchema } from './sections/store.ts';
 import { throttleSchema } from './sections/throttle.ts';
@@ -17,6 +18,11 @@ export const configSchema = section({
   hostname: domain('mail.example.com').describe('The name that Postern goes by in its greetings.'),
   store: storeSchema.describe('Where app passwords are kept.'),
   keys: keysSchema.describe('The keys that app passwords are looked up by.'),
+  redis: redisSchema
+    .optional()
+    .describe(
+      'Where several processes keep the limits that they share. Without it, limits are each process’s own.',
+    ),
   control: controlSchema.describe('How commands reach the running process.'),
   tls: tlsSchema.optional().describe('The certificate that clients see.'),
   users: usersSchema.describe('How the name that a client types becomes a user.'),

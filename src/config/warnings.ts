@@ -15,6 +15,7 @@ export function configWarnings(config: Config): string[] {
   return [
     ...Object.values(config.upstreams).flatMap(upstreamWarnings),
     ...listenerWarnings(config),
+    ...redisWarnings(config),
     ...routeWarnings(config),
     ...limitWarnings(config),
   ];
@@ -37,6 +38,13 @@ function upstreamWarnings(upstream: UpstreamConfig): string[] {
   const hosts = distant.map(({ host }) => host).join(', ');
   return [
     `upstreams.${upstream.name}.tls: is none, so mail and Postern's own password travel to ${hosts} in clear; use implicit or starttls`,
+  ];
+}
+
+function redisWarnings({ redis }: Config): string[] {
+  if (redis === null || redis.tls || isLoopback(redis)) return [];
+  return [
+    `redis.url: is redis://, so the password of Redis and the names of users travel to ${redis.host} in clear; use rediss://`,
   ];
 }
 

@@ -19,15 +19,18 @@ export interface RedisSettings {
   } | null;
 }
 
+/** Lua, by the name that it is called by. It takes no keys. */
+export type Scripts = Readonly<Record<string, string>>;
+
 export class RedisConnection {
-  readonly #options: RedisOptions & { readonly replyMapping: 'legacy' };
+  #options: RedisOptions & { readonly replyMapping: 'legacy' };
   readonly #db: number;
   #client: Redis | undefined;
   #ready: Promise<Redis> | undefined;
   #onLost: () => void = () => {};
 
-  /** Does not connect yet. `scripts` are Lua, by the name that they are called by; they take no keys. */
-  constructor(settings: RedisSettings, scripts: Readonly<Record<string, string>>) {
+  /** Does not connect yet. */
+  constructor(settings: RedisSettings, scripts: Scripts) {
     const { host, port, db, username, password, tls } = settings;
     this.#db = db;
     this.#options = {
@@ -38,9 +41,7 @@ export class RedisConnection {
       ...(tls !== null && {
         tls: { ...(isIP(host) === 0 && { servername: host }), ...(tls.ca !== null && { ca: tls.ca }) },
       }),
-      scripts: Object.fromEntries(
-        Object.entries(scripts).map(([name, lua]) => [name, { lua, numberOfKeys: 0 }]),
-      ),
+      scripts: commands(scripts),
       // For the goodbye of a connection that is given up.
       disconnectTimeout: 200,
       lazyConnect: true,
@@ -54,6 +55,14 @@ export class RedisConnection {
       maxRetriesPerRequest: 0,
       retryStrategy: null,
     };
+  }
+
+  /** Other scripts of the same names, from now on. */
+  define(scripts: Scripts): void {
+    this.#options = { ...this.#options, scripts: commands(scripts) };
+    for (const [name, command] of Object.entries(commands(scripts))) {
+      this.#client?.defineCommand(name, command);
+    }
   }
 
   /** Called when a connection that was good has ended by itself. */
@@ -101,6 +110,10 @@ export class RedisConnection {
     isGood = true;
     return client;
   }
+}
+
+function commands(scripts: Scripts): Record<string, { lua: string; numberOfKeys: number }> {
+  return Object.fromEntries(Object.entries(scripts).map(([name, lua]) => [name, { lua, numberOfKeys: 0 }]));
 }
 
 async function establish(client: Redis, db: number): Promise<void> {

@@ -15,6 +15,8 @@ import { MOST, redisScripts } from './redis-scripts.ts';
 import type { Block, BlockEntry, BlockKind, Throttle } from './throttle.ts';
 
 export interface SharedThrottle extends Omit<Throttle, 'mayVerify' | 'mismatch'> {
+  /** Other settings for what comes from now on. Counts stay, and blocks end when they would have. */
+  configure(settings: MemoryThrottleSettings): void;
   /** Connects, unless there is a connection. Rejects with what stood in the way. */
   connect(): Promise<void>;
   /** Rejects unless Redis takes writes. */
@@ -49,9 +51,10 @@ const KINDS: readonly BlockKind[] = ['network', 'attempts', 'network_and_user'];
 const CHUNK = 500;
 
 export function createRedisThrottle(options: RedisThrottleOptions): SharedThrottle {
-  const { settings, prefix, clock, most = MOST } = options;
-  const isExempt = exemptNetworks(settings.exempt);
-  const connection = new RedisConnection(options.redis, redisScripts({ limits: settings, prefix, most }));
+  const { prefix, clock, most = MOST } = options;
+  let isExempt = exemptNetworks(options.settings.exempt);
+  const scripts = (limits: MemoryThrottleSettings) => redisScripts({ limits, prefix, most });
+  const connection = new RedisConnection(options.redis, scripts(options.settings));
   const client = () => connection.client() as Promise<ScriptedRedis>;
   const now = () => (clock === undefined ? '' : String(clock.now()));
 
@@ -87,6 +90,11 @@ export function createRedisThrottle(options: RedisThrottleOptions): SharedThrott
   }
 
   return {
+    configure(next) {
+      isExempt = exemptNetworks(next.exempt);
+      connection.define(scripts(next));
+    },
+
     async guess({ network, user, fingerprint }) {
       if (isExempt(network)) return undefined;
       const block = await (await client()).guess(now(), network, user, fingerprint);

@@ -29,6 +29,8 @@ export type Sharing = 'own' | 'shared' | 'degraded';
 export interface StartedThrottle extends Disposable {
   readonly throttle: Throttle;
   readonly sharing: Sharing;
+  /** Other settings for what comes from now on. Counts stay, and blocks end when they would have. */
+  configure(settings: MemoryThrottleSettings): void;
 }
 
 /** Redis need not be there: then it starts degraded. Rejects with ConfigError if `ca` cannot be read. */
@@ -40,7 +42,14 @@ export async function startThrottle(options: {
 }): Promise<StartedThrottle> {
   const { settings, redis, clock, events } = options;
   const own = createMemoryThrottle({ settings, clock });
-  if (redis === null) return { throttle: own, sharing: 'own', [Symbol.dispose]() {} };
+  if (redis === null) {
+    return {
+      throttle: own,
+      sharing: 'own',
+      configure: (next) => own.configure(next),
+      [Symbol.dispose]() {},
+    };
+  }
   const { prefix, timeout, ca } = redis;
   const tls = redis.tls ? { ca: ca === null ? null : await readAuthorities(ca) } : null;
   const shared = createRedisThrottle({ settings, redis: { ...redis, tls }, prefix });
@@ -50,6 +59,10 @@ export async function startThrottle(options: {
     throttle,
     get sharing(): Sharing {
       return throttle.isDegraded ? 'degraded' : 'shared';
+    },
+    configure(next) {
+      own.configure(next);
+      shared.configure(next);
     },
     [Symbol.dispose]: () => throttle[Symbol.dispose](),
   };

@@ -22,9 +22,17 @@ const sessions = {
     return 1;
   },
 };
+const cleared: unknown[] = [];
+const limits = {
+  sharing: 'shared',
+  throttle: {
+    list: async () => [{ kind: 'network' as const, network: '192.0.2.7/32', user: null, until: 5 }],
+    clear: async (which: object) => cleared.push(which),
+  },
+};
 
 const start = async () => {
-  server = await startControl(path, { sessions });
+  server = await startControl(path, { sessions, limits });
   return server;
 };
 const stop = (which: Server) => {
@@ -36,6 +44,7 @@ beforeEach(() => {
   files += 1;
   path = join(dir.path, `${files}.sock`);
   ended.length = 0;
+  cleared.length = 0;
 });
 afterEach(async () => {
   if (server !== undefined) await stop(server);
@@ -73,6 +82,37 @@ test('the list, and ending by id and by user', async () => {
   ]);
 });
 
+test('the blocks, and ending them by network, user, both, or all', async () => {
+  await start();
+  expect(await askControl(path, 'GET', '/throttle')).toEqual({
+    sharing: 'shared',
+    blocks: await limits.throttle.list(),
+  });
+  const clear = (which: object) => askControl(path, 'POST', '/throttle/clear', which);
+  expect(await clear({ network: '192.0.2.7' })).toEqual({ sharing: 'shared', ended: 1 });
+  await clear({ user: 'ALICE@example.com', network: '2001:DB8::/32' });
+  await clear({});
+  expect(cleared).toEqual([
+    { network: '192.0.2.7/32' },
+    { user: 'alice@example.com', network: '2001:db8::/32' },
+    {},
+  ]);
+});
+
+test.each([
+  ['null', null],
+  ['a list', []],
+  ['a key that is misspelt', { netwrok: '192.0.2.7' }],
+  ['a network that is none', { network: 'everywhere' }],
+  ['null for a user', { user: null }],
+  ['a user that is none', { user: '*', network: '192.0.2.7' }],
+])('%s clears no block', async (_, which) => {
+  await start();
+  const clear = askControl(path, 'POST', '/throttle/clear', which as object);
+  await expect(clear).rejects.toThrow(UnavailableError);
+  expect(cleared).toEqual([]);
+});
+
 describe('nonsense ends nothing and is answered', () => {
   test.each([
     ['no which', {}],
@@ -98,7 +138,7 @@ describe('nonsense ends nothing and is answered', () => {
 
 describe('what is there already', () => {
   test('a socket that a dead process left is replaced', async () => {
-    const dead = await startControl(path, { sessions });
+    const dead = await startControl(path, { sessions, limits });
     // Closed without unlinking, as a kill would leave it: by a name that it does not know.
     const { renameSync } = await import('node:fs');
     renameSync(path, `${path}.kept`);
@@ -111,7 +151,7 @@ describe('what is there already', () => {
 
   test('a living one is a config error, and stays', async () => {
     await start();
-    const second = startControl(path, { sessions });
+    const second = startControl(path, { sessions, limits });
     await expect(second).rejects.toThrow(ConfigError);
     await expect(second).rejects.toThrow(/another process answers/);
     expect(await askControl(path, 'GET', '/sessions')).toHaveLength(1);
@@ -119,7 +159,7 @@ describe('what is there already', () => {
 
   test('a file that is no socket is not deleted', async () => {
     writeFileSync(path, 'my thesis');
-    await expect(startControl(path, { sessions })).rejects.toThrow(ConfigError);
+    await expect(startControl(path, { sessions, limits })).rejects.toThrow(ConfigError);
     expect(statSync(path).size).toBe(9);
   });
 
@@ -127,7 +167,7 @@ describe('what is there already', () => {
     ['a directory that does not exist', () => join(dir.path, 'none', 'control.sock')],
     ['a path that is too long for a socket', () => join(dir.path, 'x'.repeat(200))],
   ])('%s is a config error', async (_, where) => {
-    await expect(startControl(where(), { sessions })).rejects.toThrow(/^control\.socket: /);
+    await expect(startControl(where(), { sessions, limits })).rejects.toThrow(/^control\.socket: /);
   });
 });
 
@@ -147,7 +187,7 @@ describe("a command's side", () => {
 });
 
 test('the socket goes with the server', async () => {
-  const one = await startControl(path, { sessions });
+  const one = await startControl(path, { sessions, limits });
   await stop(one);
   expect(existsSync(path)).toBe(false);
 });

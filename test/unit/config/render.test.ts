@@ -11,6 +11,7 @@ it('gives a configuration that means the same, but for its secrets', () => {
 users: { defaultDomain: example.com, netbiosDomains: { EXAMPLE: example.com } }
 limits: { idle: 90m, drain: 0ms }
 admin: { address: "[::1]:9090" }
+redis: { url: "rediss://me@[::1]:7000/3", password: "[secret]", ca: ./ca.pem, prefix: "p:", timeout: 1s }
 log: { level: debug }
 `,
   );

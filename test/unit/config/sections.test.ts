@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { formatPath } from '../../../src/config/problems.ts';
 import { parseFingerprint } from '../../../src/config/sections/upstreams.ts';
 import { parseHostPort } from '../../../src/config/values.ts';
-import { mistakes, parse, SMALL, small } from './example.ts';
+import { MASTER_PASSWORD, mistakes, parse, SMALL, small } from './example.ts';
 
 /** The messages without their places. */
 const told = (text: string) => mistakes(text).map((message) => message.replace(/^\S+ /, ''));
@@ -261,6 +261,63 @@ describe('numbers, durations, networks', () => {
       netbiosDomains: { EXAMPLE: 'example.com' },
     });
     expect(config.admin).toEqual({ host: '::1', port: 0 });
+  });
+});
+
+describe('redis', () => {
+  const redis = (keys: string) => `${SMALL}redis: { ${keys} }\n`;
+
+  it('has a URL, which may hold who Postern is', () => {
+    expect(parse(redis('url: redis://redis.internal')).redis).toEqual({
+      host: 'redis.internal',
+      port: 6379,
+      db: 0,
+      tls: false,
+      username: null,
+      password: null,
+      ca: null,
+      prefix: 'postern:',
+      timeout: 200,
+    });
+    const whole = parse(
+      redis('url: "rediss://po%20st:hunt%2Fer2@[::1]:7000/3", ca: ./ca.pem, prefix: "a:", timeout: 1s'),
+    ).redis!;
+    expect(whole).toMatchObject({ host: '::1', port: 7000, db: 3, tls: true, username: 'po st' });
+    expect(whole).toMatchObject({ ca: '/etc/postern/ca.pem', prefix: 'a:', timeout: 1000 });
+    expect(whole.password?.reveal()).toBe('hunt/er2');
+    const apart = parse(redis('url: redis://postern@a, passwordFile: ./master')).redis!;
+    expect([apart.username, apart.password?.reveal()]).toEqual(['postern', MASTER_PASSWORD]);
+  });
+
+  it.each([
+    'hunter2',
+    'http://x:hunter2@a',
+    'redis:///hunter2',
+    'redis://x:hunter2@a:0',
+    'redis://x:hunter2@a:99999',
+    'redis://x:hunter2@a/b',
+    'redis://x:hunter2@a?db=1',
+    'redis://x:hunter2#@a',
+    'redis://x:%hunter2@a',
+    '[redis://hunter2]',
+  ])('has no URL like %s, and does not repeat it', (url) => {
+    const [message, ...more] = told(redis(`url: ${url.startsWith('[') ? url : `"${url}"`}`));
+    expect(message).toMatch(/^redis\.url: .*must be /);
+    expect(message).not.toContain('hunter2');
+    expect(more).toEqual([]);
+  });
+
+  it('has one password at most, and authorities for TLS only', () => {
+    expect(told(redis('url: "redis://:hunter2@a", password: hunter2, ca: ./ca.pem'))).toEqual([
+      'redis.password: is set beside a URL that holds a password, must be the only one of the two',
+      'redis.ca: means nothing with redis://, must be left out',
+    ]);
+    expect(told(redis('password: hunter2'))).toEqual([
+      'redis.url: is missing, must be set here or in a file that urlFile names',
+    ]);
+    expect(told(redis('url: redis://a, prefix: "a b"'))).toEqual([
+      'redis.prefix: is "a b", must be 1 to 64 letters, digits and :._-',
+    ]);
   });
 });
 

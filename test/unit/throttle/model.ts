@@ -93,7 +93,7 @@ const step = fc.oneof(
       fingerprint: fc.nat(12).map(String),
     }),
   },
-  { weight: 8, arbitrary: fc.record({ do: fc.constant('attempt' as const), network }) },
+  { weight: 16, arbitrary: fc.record({ do: fc.constant('attempt' as const), network }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('success' as const), network, user }) },
   {
     weight: 8,
