@@ -27,6 +27,8 @@ export interface PosternOptions {
   readonly files?: Readonly<Record<string, string>>;
   /** Added to the environment. */
   readonly env?: Readonly<Record<string, string>>;
+  /** The most file descriptors that the process may have, by prlimit(1). */
+  readonly openFiles?: number;
   /** What to wait for; `/readyz` unless told. */
   readonly until?: '/readyz' | '/livez';
 }
@@ -105,7 +107,11 @@ export async function startPostern(options: PosternOptions): Promise<Postern> {
   const logFile = newLogFile('postern');
   const logHandle = openSync(logFile, 'a');
   const env = { ...process.env, ...options.env };
-  const child = spawnTied(process.execPath, [PROGRAM, 'serve', '--config', configFile], {
+  const serve = [process.execPath, PROGRAM, 'serve', '--config', configFile];
+  const { openFiles } = options;
+  const limited =
+    openFiles === undefined ? serve : ['/usr/bin/prlimit', `--nofile=${openFiles}:${openFiles}`, ...serve];
+  const child = spawnTied(limited[0]!, limited.slice(1), {
     cwd: dir.path,
     env,
     stdio: ['ignore', logHandle, logHandle],
