@@ -17,11 +17,12 @@ const VALUES: Readonly<Record<string, string>> = {
   direction: '`to_upstream`, `to_client`',
   listener: 'the listener’s name in the configuration',
   upstream: 'the upstream’s name in the configuration',
-  limit: '`connections`, `perNetwork`, `beforeLogin`: the key of `limits` that was reached',
+  limit:
+    '`connections`, `perNetwork`, `beforeLogin`: the key of `limits` that was reached; `fileDescriptors`: the limit on open files',
   'postern_tls_connections_total version': '`TLSv1.2`, `TLSv1.3`',
   'postern_tls_failures_total kind': '`handshake`, `plaintext_on_tls_port`, `tls_on_starttls_port`, `http`',
   'postern_proxy_headers_refused_total kind':
-    '`missing`, `malformed`, `checksum`, `late`, `closed`, `closed_silently`, `untrusted`',
+    '`missing`, `malformed`, `checksum`, `late`, `closed`, `closed_silently`, `second`, `untrusted`; see [operations.md](operations.md#behind-a-balancer)',
   'postern_build_info version': 'Postern’s version',
   node: 'the version of Node.js',
 };
