@@ -19,8 +19,16 @@ export function healthcheckCommand(terminal: Terminal, env: NodeJS.ProcessEnv): 
       const url = `http://${authority}:${admin.port}/${options.live ? 'livez' : 'readyz'}`;
       const response = await fetch(url, { signal: AbortSignal.timeout(5000) }).catch(() => undefined);
       if (response === undefined) throw new UnavailableError(`nothing answers on ${url}`);
-      const { status } = (await response.json()) as { status: string };
+      const status = await statusOf(response);
+      if (status === undefined) throw new UnavailableError(`what answers on ${url} is not Postern`);
       if (!response.ok) throw new UnavailableError(`not ready: ${status}`);
       terminal.stdout(`${status}\n`);
     });
+}
+
+/** Undefined if the answer is none of Postern's: another program may have the port. */
+async function statusOf(response: Response): Promise<string | undefined> {
+  const answer: unknown = await response.json().catch(() => undefined);
+  const status = (answer as { status?: unknown } | null | undefined)?.status;
+  return typeof status === 'string' && /^[a-z]+$/.test(status) ? status : undefined;
 }
