@@ -8,6 +8,7 @@ import { printConfigCommand } from './cli/print-config.ts';
 import { serveCommand } from './cli/serve.ts';
 import { sessionsCommand } from './cli/sessions.ts';
 import type { Terminal } from './cli/terminal.ts';
+import { throttleCommand } from './cli/throttle.ts';
 import { isUnavailable } from './cli/unavailable.ts';
 import { userCommand } from './cli/user.ts';
 import { version } from './cli/version.ts';
@@ -21,6 +22,7 @@ const COMMANDS: readonly ((terminal: Terminal, env: NodeJS.ProcessEnv) => Comman
   passwordCommand,
   userCommand,
   sessionsCommand,
+  throttleCommand,
   checkConfigCommand,
   printConfigCommand,
   healthcheckCommand,

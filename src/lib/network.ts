@@ -75,3 +75,24 @@ export class NetworkSet {
     return family !== 0 && this.#list.check(address, family === 6 ? 'ipv6' : 'ipv4');
   }
 }
+
+/** Whether a network as `networkOf` gives it lies in the one that an operator typed: an address, or CIDR. */
+export function networkMatcher(text: string): (network: string) => boolean {
+  const parsed = parseNetwork(text);
+  if (parsed === undefined) return (network) => network === text;
+  const set = new NetworkSet([atLeastOneLine(parsed)]);
+  return (network) => set.has(addressOf(network));
+}
+
+/** The address that a network is written with. */
+export function addressOf(network: string): string {
+  const slash = network.indexOf('/');
+  return slash === -1 ? network : network.slice(0, slash);
+}
+
+/** The network, or the /64 around it where it is narrower than that: limits know IPv6 clients by no less. */
+export function atLeastOneLine(network: string): string {
+  const address = addressOf(network);
+  const prefix = Number(network.slice(address.length + 1));
+  return address.includes(':') && prefix > 64 ? networkOf(address) : network;
+}

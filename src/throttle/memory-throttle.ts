@@ -3,11 +3,11 @@
 // and dropped a little at each use.
 
 import type { Clock } from '../lib/clock.ts';
-import { NetworkSet, parseNetwork } from '../lib/network.ts';
+import { networkMatcher } from '../lib/network.ts';
 import type { User } from '../lib/user.ts';
 import { Blocks } from './blocks.ts';
 import { DistinctCounter } from './distinct-counter.ts';
-import { addressOf, atLeastOneLine, exemptNetworks } from './exempt-networks.ts';
+import { exemptNetworks } from './exempt-networks.ts';
 import { type Counts, NetworkCounts } from './network-counts.ts';
 import { NetworkMap } from './network-map.ts';
 import { add, isOver, type Tally } from './tally.ts';
@@ -182,11 +182,3 @@ const pairKey = (network: string, user: User) => `${network} ${user}`;
 
 const constant = (length: number) => ({ first: length, longest: length });
 const growing = (first: number) => ({ first, longest: Math.max(first, LONGEST_BLOCK) });
-
-/** Whether a network that is counted lies in the one that an operator typed: an address, or CIDR. */
-function networkMatcher(text: string): (network: string) => boolean {
-  const parsed = parseNetwork(text);
-  if (parsed === undefined) return (network) => network === text;
-  const set = new NetworkSet([atLeastOneLine(parsed)]);
-  return (network) => set.has(addressOf(network));
-}

@@ -7,8 +7,9 @@
 
 import type { Redis } from 'ioredis';
 import type { Clock } from '../lib/clock.ts';
+import { networkMatcher } from '../lib/network.ts';
 import type { User } from '../lib/user.ts';
-import { exemptNetworks, networkMatcher } from './exempt-networks.ts';
+import { exemptNetworks } from './exempt-networks.ts';
 import type { MemoryThrottleSettings } from './memory-throttle.ts';
 import { RedisConnection, type RedisSettings } from './redis-connection.ts';
 import { MOST, redisScripts } from './redis-scripts.ts';

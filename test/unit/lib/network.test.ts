@@ -6,6 +6,7 @@ import {
   canonicalAddress,
   isLoopback,
   NetworkSet,
+  networkMatcher,
   networkOf,
   parseNetwork,
 } from '../../../src/lib/network.ts';
@@ -153,4 +154,17 @@ test.each([
   ['localhost', false],
 ])('isLoopback(%j) is %s', (address, loopback) => {
   expect(isLoopback(address)).toBe(loopback);
+});
+
+test.each([
+  ['192.0.2.7', '192.0.2.7/32', true],
+  ['192.0.0.0/16', '192.0.2.7/32', true],
+  ['192.0.2.8', '192.0.2.7/32', false],
+  ['2001:db8:1:2::99', '2001:db8:1:2::/64', true],
+  ['2001:db8:1:3::99', '2001:db8:1:2::/64', false],
+  ['2001:db8::/32', '2001:db8:1:2::/64', true],
+  ['::ffff:192.0.2.7', '192.0.2.7/32', true],
+  ['nonsense', '192.0.2.7/32', false],
+])('an operator who types %s means %s: %s', (typed, counted, expected) => {
+  expect(networkMatcher(typed)(counted)).toBe(expected);
 });
