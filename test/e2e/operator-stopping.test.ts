@@ -27,8 +27,8 @@ const events = (event: string) => program.postern.events().filter((line) => line
 /** Waits for the end; gives how it ended and how long it took from now. */
 async function exit(): Promise<{ code: number | null; after: number }> {
   const from = performance.now();
-  // A signal that is none only waits.
-  const { code } = await program.postern.stop(0 as unknown as NodeJS.Signals);
+  // A signal that says nothing to a process that runs: this only waits.
+  const { code } = await program.postern.stop('SIGCONT');
   return { code, after: performance.now() - from };
 }
 

@@ -1,7 +1,7 @@
 // When the gate answers: refusals and throttlings the constant delay after their attempt, everything else at once.
 
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { gateHarness, HOME } from './harness.ts';
+import { type Given, gateHarness, type Harness, HOME } from './harness.ts';
 
 const DELAY = 2_000;
 
@@ -13,7 +13,7 @@ afterEach(() => {
 });
 
 /** Lets time pass, for timers and for the gate's clock. */
-async function pass(gate: ReturnType<typeof gateHarness>, milliseconds: number): Promise<void> {
+async function pass(gate: Harness, milliseconds: number): Promise<void> {
   for (let n = 0; n < milliseconds; n += 10) {
     gate.clock.advance(10);
     await vi.advanceTimersByTimeAsync(10);
@@ -23,11 +23,7 @@ async function pass(gate: ReturnType<typeof gateHarness>, milliseconds: number):
 }
 
 /** Milliseconds until it is answered, by the gate's clock. */
-async function answeredAfter(
-  gate: ReturnType<typeof gateHarness>,
-  secret: string,
-  given?: Parameters<typeof gate.decide>[1],
-): Promise<number> {
+async function answeredAfter(gate: Harness, secret: string, given?: Given): Promise<number> {
   const from = gate.clock.monotonic();
   let after: number | undefined;
   void gate.decide(secret, given).then(() => {
@@ -39,19 +35,23 @@ async function answeredAfter(
 }
 
 describe('the constant delay', () => {
-  test.each([
-    ['a wrong secret', (gate: ReturnType<typeof gateHarness>) => ({ secret: gate.wrong() })],
-    ['one that collides', (gate) => ({ secret: gate.colliding() })],
-    ['an unknown user', (gate) => ({ secret: gate.wrong(), login: 'nobody' })],
-    ['no app password', () => ({ secret: 'Summer2024!' })],
-    ['no user', (gate) => ({ secret: gate.wrong(), login: 'a*b' })],
-    ['revoked', (gate) => ({ secret: gate.make(undefined, { revokedAt: 1 }).secret })],
-    ['expired', (gate) => ({ secret: gate.make(undefined, { expiresAt: 1 }).secret })],
-    ['wrong protocol', (gate) => ({ secret: gate.make(undefined, { scope: ['smtp'] }).secret })],
-  ] as const)('%s', async (_, how) => {
+  const cases: readonly (readonly [
+    what: string,
+    how: (gate: Harness) => [secret: string, login?: string],
+  ])[] = [
+    ['a wrong secret', (gate) => [gate.wrong()]],
+    ['one that collides', (gate) => [gate.colliding()]],
+    ['an unknown user', (gate) => [gate.wrong(), 'nobody']],
+    ['no app password', () => ['Summer2024!']],
+    ['no user', (gate) => [gate.wrong(), 'a*b']],
+    ['revoked', (gate) => [gate.make(undefined, { revokedAt: 1 }).secret]],
+    ['expired', (gate) => [gate.make(undefined, { expiresAt: 1 }).secret]],
+    ['wrong protocol', (gate) => [gate.make(undefined, { scope: ['smtp'] }).secret]],
+  ];
+  test.each(cases)('%s', async (_, how) => {
     const gate = gateHarness({ failureDelay: DELAY });
     gate.make();
-    const { secret, login = 'alice' } = how(gate) as { secret: string; login?: string };
+    const [secret, login = 'alice'] = how(gate);
     expect(await answeredAfter(gate, secret, { login })).toBe(DELAY);
   });
 
@@ -68,7 +68,7 @@ describe('the constant delay', () => {
     const gate = gateHarness({ failureDelay: DELAY });
     gate.make();
     let release = () => {};
-    gate.hold.until = new Promise((resolve) => {
+    gate.hold.until = new Promise<void>((resolve) => {
       release = resolve;
     });
     const answered = answeredAfter(gate, gate.colliding());

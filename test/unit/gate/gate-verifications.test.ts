@@ -99,7 +99,7 @@ describe('the queue', () => {
     const gate = gateHarness({ concurrency: 1, queue: 1, failureDelay: 60_000 });
     const [one, two, three] = [gate.make(), gate.make(), gate.make()];
     let release = () => {};
-    gate.hold.until = new Promise((resolve) => {
+    gate.hold.until = new Promise<void>((resolve) => {
       release = resolve;
     });
     const running = gate.says(one.secret);
@@ -117,7 +117,7 @@ describe('the queue', () => {
     const gate = gateHarness({ concurrency: 1, queue: 8, throttle: LOOSE });
     const { secret } = gate.make();
     let release = () => {};
-    gate.hold.until = new Promise((resolve) => {
+    gate.hold.until = new Promise<void>((resolve) => {
       release = resolve;
     });
     const hostile = Array.from({ length: 30 }, () => gate.says(gate.colliding()));

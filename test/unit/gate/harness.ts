@@ -5,7 +5,8 @@ import { Gate, type GateDeps } from '../../../src/gate/gate.ts';
 import { Parking } from '../../../src/gate/parking.ts';
 import { RememberedVerifications } from '../../../src/gate/remembered.ts';
 import { Uses } from '../../../src/gate/uses.ts';
-import type { Attempt, Decision, Verdict } from '../../../src/gate/verdict.ts';
+import type { Decision, Verdict } from '../../../src/gate/verdict.ts';
+import type { Protocol } from '../../../src/lib/protocol.ts';
 import { Secret } from '../../../src/lib/secret.ts';
 import type { User } from '../../../src/lib/user.ts';
 import { type AppPassword, generateAppPassword } from '../../../src/passwords/app-password.ts';
@@ -98,6 +99,13 @@ export interface Options {
   readonly keys?: SelectorKeys;
 }
 
+/** What an attempt is that is not Alice's, by IMAP, from the office. */
+export interface Given {
+  readonly login?: string;
+  readonly from?: string;
+  readonly protocol?: Protocol;
+}
+
 export type Harness = ReturnType<typeof gateHarness>;
 
 export function gateHarness(options: Options = {}) {
@@ -162,7 +170,47 @@ export function gateHarness(options: Options = {}) {
     },
   });
 
-  const harness = {
+  function add(password: AppPassword, user: User, given: Partial<PasswordRecord> = {}): PasswordRecord {
+    const record: PasswordRecord = {
+      id: `ap_${store.records.length + 1}`,
+      user,
+      name: 'phone',
+      ...keys.currentSelector(user, password),
+      hash: fakeHash(password),
+      scope: null,
+      networks: [],
+      createdAt: clock.now(),
+      expiresAt: null,
+      revokedAt: null,
+      lastUsed: null,
+      lastRefused: null,
+      ...given,
+    };
+    store.records.push(record);
+    return record;
+  }
+
+  function wrong(user: User = ALICE): string {
+    for (;;) {
+      const password = generateAppPassword();
+      const drawn = new Set(keys.selectors(user, password).map(({ selector }) => selector));
+      const taken = store.records.some((record) => record.user === user && drawn.has(record.selector));
+      if (!taken) return password.reveal();
+    }
+  }
+
+  function decide(secret: string, given: Given = {}): Promise<Decision> {
+    const { login = 'alice', from = OFFICE, protocol = 'imap' } = given;
+    return gate.decide({
+      protocol,
+      login,
+      secret: new Secret(secret),
+      client: { address: from, software: null },
+      arrivedAt: clock.monotonic(),
+    });
+  }
+
+  return {
     gate,
     clock,
     store,
@@ -176,66 +224,24 @@ export function gateHarness(options: Options = {}) {
     /** An app password of `user`, and its record. */
     make(user: User = ALICE, given: Partial<PasswordRecord> = {}) {
       const password = generateAppPassword();
-      const record = harness.add(password, user, given);
-      return { password, secret: password.reveal(), record };
+      return { password, secret: password.reveal(), record: add(password, user, given) };
     },
-    add(password: AppPassword, user: User, given: Partial<PasswordRecord> = {}): PasswordRecord {
-      const record: PasswordRecord = {
-        id: `ap_${store.records.length + 1}`,
-        user,
-        name: 'phone',
-        ...keys.currentSelector(user, password),
-        hash: fakeHash(password),
-        scope: null,
-        networks: [],
-        createdAt: clock.now(),
-        expiresAt: null,
-        revokedAt: null,
-        lastUsed: null,
-        lastRefused: null,
-        ...given,
-      };
-      store.records.push(record);
-      return record;
-    },
+    add,
     /** A secret that no record of the user has the selector of. */
-    wrong(user: User = ALICE): string {
-      for (;;) {
-        const password = generateAppPassword();
-        const drawn = new Set(keys.selectors(user, password).map(({ selector }) => selector));
-        const taken = store.records.some((record) => record.user === user && drawn.has(record.selector));
-        if (!taken) return password.reveal();
-      }
-    },
+    wrong,
     /** A wrong secret that has the selector of the user's first record. */
     colliding(user: User = ALICE): string {
-      const secret = harness.wrong(user);
-      const record = store.records.find((record) => record.user === user);
+      const secret = wrong(user);
+      const record = store.records.find((one) => one.user === user);
       if (record === undefined) throw new Error(`${user} has no record to collide with`);
       made.set(`${user} ${secret}`, record);
       return secret;
     },
-    decide(
-      secret: string,
-      given: Partial<{ login: string; from: string } & Attempt> = {},
-    ): Promise<Decision> {
-      const { login = 'alice', from = OFFICE, ...rest } = given;
-      return gate.decide({
-        protocol: 'imap',
-        login,
-        secret: new Secret(secret),
-        client: { address: from, software: null },
-        arrivedAt: clock.monotonic(),
-        ...rest,
-      });
-    },
+    decide,
     /** The verdict in two words: `refused revoked`. */
-    async says(secret: string, given?: Parameters<typeof harness.decide>[1]): Promise<string> {
-      return words((await harness.decide(secret, given)).verdict);
-    },
+    says: async (secret: string, given?: Given) => words((await decide(secret, given)).verdict),
     argon2Runs: () => runs.match + runs.mismatch,
   };
-  return harness;
 }
 
 export function words(verdict: Verdict): string {

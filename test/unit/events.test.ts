@@ -1,0 +1,184 @@
+// Each business event is one log line and one metric, and what a peer sent cannot break out of its field.
+
+import { Writable } from 'node:stream';
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { createEvents, type LoginFacts, printable, type SessionFacts } from '../../src/events.ts';
+import { createLog } from '../../src/lib/log.ts';
+import { Metrics } from '../../src/lib/metrics.ts';
+import type { User } from '../../src/lib/user.ts';
+import { parseMetrics } from '../support/metrics-text.ts';
+
+const CONNECTION = { id: 'c1', listener: 'imaps', client: { address: '192.0.2.7', port: 40_000 } };
+const LOGIN: LoginFacts = {
+  protocol: 'imap',
+  verdict: 'admitted',
+  reason: 'none',
+  user: 'alice@example.com' as User,
+  passwordId: 'ap_1',
+  tls: 'TLSv1.3',
+  software: 'Outlook 14',
+  upstream: 'dovecot',
+  seconds: 0.0234567,
+  answered: true,
+};
+const SESSION: SessionFacts = {
+  id: 'c1',
+  protocol: 'imap',
+  user: 'alice@example.com' as User,
+  passwordId: 'ap_1',
+  upstream: 'dovecot',
+  client: { address: '192.0.2.7', port: 40_000 },
+};
+
+function setUp() {
+  let text = '';
+  const log = createLog(
+    'debug',
+    new Writable({
+      write(chunk, _encoding, done) {
+        text += chunk;
+        done();
+      },
+    }),
+  );
+  const metrics = new Metrics();
+  const lines = () =>
+    text
+      .split('\n')
+      .filter((line) => line !== '')
+      .map((line) => JSON.parse(line) as Record<string, unknown>);
+  const value = async (name: string, labels?: Record<string, string>) =>
+    parseMetrics((await metrics.render()).body).value(name, labels);
+  return { events: createEvents({ log, metrics }), lines, value };
+}
+
+describe('login', () => {
+  test('one line and one count', async () => {
+    const { events, lines, value } = setUp();
+    events.login(CONNECTION, LOGIN);
+    expect(lines()).toHaveLength(1);
+    expect(lines()[0]).toMatchObject({
+      event: 'login',
+      level: 'info',
+      session: 'c1',
+      listener: 'imaps',
+      client: '192.0.2.7',
+      clientPort: 40_000,
+      ...LOGIN,
+      seconds: 0.023,
+    });
+    expect(
+      await value('postern_logins_total', { protocol: 'imap', verdict: 'admitted', reason: 'none' }),
+    ).toBe(1);
+    expect(await value('postern_login_seconds_sum', { protocol: 'imap' })).toBeCloseTo(0.0234567);
+  });
+
+  test('only an admitted one is timed: a refusal takes as long as the config says', async () => {
+    const { events, value } = setUp();
+    events.login(CONNECTION, { ...LOGIN, verdict: 'refused', reason: 'revoked', seconds: 2 });
+    expect(await value('postern_logins_total', { verdict: 'refused', reason: 'revoked' })).toBe(1);
+    expect(await value('postern_login_seconds_count')).toBe(0);
+  });
+
+  test('what the client calls itself is made fit for a line', () => {
+    const { events, lines } = setUp();
+    events.login(CONNECTION, { ...LOGIN, software: `\u001b[31mOut\r\nlook\u202e\0${'x'.repeat(1000)}` });
+    expect(lines()).toHaveLength(1);
+    expect(lines()[0]?.software).toMatch(/^\?\[31mOut\?\?look\?\?x+$/);
+    expect(String(lines()[0]?.software)).toHaveLength(200);
+  });
+});
+
+describe('session', () => {
+  test('counted while it lives, and one line at its end', async () => {
+    const { events, lines, value } = setUp();
+    events.sessionStarted(SESSION);
+    events.sessionStarted({ ...SESSION, id: 'c2' });
+    expect(await value('postern_sessions', { protocol: 'imap' })).toBe(2);
+    expect(lines()).toHaveLength(0);
+    events.sessionEnded(SESSION, {
+      reason: 'revoked',
+      bytesToUpstream: 7,
+      bytesToClient: 11,
+      seconds: 1.23456,
+    });
+    expect(await value('postern_sessions', { protocol: 'imap' })).toBe(1);
+    expect(await value('postern_session_bytes_total', { protocol: 'imap', direction: 'to_upstream' })).toBe(
+      7,
+    );
+    expect(await value('postern_session_bytes_total', { protocol: 'imap', direction: 'to_client' })).toBe(11);
+    expect(await value('postern_sessions_ended_total', { reason: 'revoked' })).toBe(1);
+    expect(lines()).toMatchObject([
+      {
+        event: 'session',
+        session: 'c1',
+        client: '192.0.2.7',
+        reason: 'revoked',
+        seconds: 1.235,
+        user: SESSION.user,
+      },
+    ]);
+  });
+});
+
+describe('the store', () => {
+  test('an outage is two lines, however long it lasts and however many ask', () => {
+    const { events, lines } = setUp();
+    events.storeAnswered();
+    expect(lines()).toHaveLength(0);
+    for (let n = 0; n < 100; n++)
+      events.storeFailed('login', new Error('gone', { cause: new Error('disk I/O') }));
+    events.storeFailed('session check', new Error('gone'));
+    for (let n = 0; n < 100; n++) events.storeAnswered();
+    expect(lines()).toMatchObject([
+      { event: 'store_unavailable', level: 'error', during: 'login', error: 'gone: disk I/O' },
+      { event: 'store_recovered', level: 'info' },
+    ]);
+    events.storeFailed('login', 'not even an error');
+    expect(lines()).toHaveLength(3);
+  });
+});
+
+test('an upstream: up, down, up', async () => {
+  const { events, lines, value } = setUp();
+  const up = () => value('postern_upstream_up', { upstream: 'dovecot' });
+  events.upstreamConnected('dovecot', 0.01);
+  expect(await up()).toBe(1);
+  events.upstreamFailed('dovecot', '192.0.2.1:993', 'certificate\r\nhas expired');
+  expect(await up()).toBe(0);
+  expect(lines()).toMatchObject([{ event: 'upstream_failed', detail: 'certificate??has expired' }]);
+  events.upstreamConnected('dovecot', 0.01);
+  expect(await up()).toBe(1);
+  expect(await value('postern_upstream_connect_seconds_count', { upstream: 'dovecot' })).toBe(2);
+});
+
+test('a mistake of ours is said to be one, with where it happened', () => {
+  const { events, lines } = setUp();
+  events.internalError('gate', new TypeError('undefined is not a function'));
+  expect(lines()).toMatchObject([
+    { event: 'internal_error', level: 'error', where: 'gate', error: 'undefined is not a function' },
+  ]);
+  expect(lines()[0]?.stack).toMatch(/events\.test\.ts/);
+});
+
+describe('printable', () => {
+  test('nothing that moves a cursor or ends a line, at most 200 characters; the rest stays', () => {
+    expect(printable(null)).toBeNull();
+    expect(printable('Müller’s Gerät 日本')).toBe('Müller’s Gerät 日本');
+    fc.assert(
+      fc.property(fc.string({ unit: 'binary', maxLength: 300 }), (text) => {
+        const shown = printable(text) ?? '';
+        expect(shown.length).toBeLessThanOrEqual(200);
+        expect(shown).not.toMatch(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u);
+        expect(printable(shown)).toBe(shown);
+      }),
+    );
+  });
+
+  test('a megabyte is quick', () => {
+    const start = performance.now();
+    expect(printable('\0'.repeat(1_000_000))).toBe('?'.repeat(200));
+    expect(performance.now() - start).toBeLessThan(1000);
+  });
+});
