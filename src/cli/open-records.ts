@@ -5,13 +5,13 @@ import { loadConfig } from '../config/load.ts';
 import { systemClock } from '../lib/clock.ts';
 import { openKeys } from '../passwords/keys-file.ts';
 import { createPasswords, type Passwords } from '../passwords/service.ts';
-import { openStore } from '../store/open.ts';
-import type { Store } from '../store/store.ts';
+import { openStoreOnce } from '../store/open.ts';
+import type { UnwatchedStore } from '../store/store.ts';
 import { type ConfigOption, configFile } from './config-option.ts';
 
 export interface Records extends AsyncDisposable {
   readonly config: Config;
-  readonly store: Store;
+  readonly store: UnwatchedStore;
   /** Opens the keys file, which only making one needs: a broken one must not keep anyone from revoking. */
   passwords(): Promise<Passwords>;
 }
@@ -19,7 +19,7 @@ export interface Records extends AsyncDisposable {
 /** Rejects with ConfigError and StoreUnavailableError. */
 export async function openRecords(options: ConfigOption, env: NodeJS.ProcessEnv): Promise<Records> {
   const config = await loadConfig(configFile(options, env), env);
-  const store = await openStore(config.store.url, { clock: systemClock });
+  const store = await openStoreOnce(config.store.url, { clock: systemClock });
   return {
     config,
     store,

@@ -5,7 +5,7 @@ import { RefusedError } from '../lib/errors.ts';
 import { parseNetwork } from '../lib/network.ts';
 import type { Protocol } from '../lib/protocol.ts';
 import type { User } from '../lib/user.ts';
-import type { NewRecord, Store } from '../store/store.ts';
+import type { NewRecord, UnwatchedStore } from '../store/store.ts';
 import { type AppPassword, generateAppPassword, randomSymbols } from './app-password.ts';
 import { type HashParameters, hashAppPassword } from './hash.ts';
 import { readDeviceName } from './name.ts';
@@ -26,7 +26,7 @@ const MAX_DRAWS = 8;
 const MAX_NETWORKS = 32;
 
 export interface PasswordsOptions {
-  readonly store: Store;
+  readonly store: UnwatchedStore;
   readonly keys: SelectorKeys;
   readonly hash: HashParameters;
   readonly clock: Clock;

@@ -1,20 +1,40 @@
-// From the config's `store.url` to a store.
+// From the config's `store.url` to a store. What is not needed is not loaded: a command has the database in its own thread,
+// the running program in threads beside it.
 
 import type { Clock } from '../lib/clock.ts';
 import { ConfigError } from '../lib/errors.ts';
-import { openSqliteStore } from './sqlite-store.ts';
-import type { Store } from './store.ts';
+import type { StoreOptions } from './sqlite-store.ts';
+import type { Store, UnwatchedStore } from './store.ts';
+
+/** How long a call tries while the database is locked, in milliseconds. */
+const PATIENCE = 5000;
 
 /**
- * `sqlite:/absolute/path`. Rejects with ConfigError for another URL or a database of a newer Postern, with
- * StoreUnavailableError if it cannot be opened.
+ * For the running program: the event loop waits for no disk and no lock. `sqlite:/absolute/path`; `onChange` hears when the
+ * store stops to work, and when it works again. Rejects with ConfigError for another URL or a database of a newer Postern,
+ * with StoreUnavailableError if it cannot be opened.
  */
-export async function openStore(url: string, { clock }: { clock: Clock }): Promise<Store> {
+export async function openStore(url: string, options: StoreOptions): Promise<Store> {
+  const file = sqliteFile(url);
+  const { openSqliteStore } = await import('./sqlite-store.ts');
+  return openSqliteStore(file, options);
+}
+
+/** For a command that does one thing and ends: as `openStore`, in this thread. */
+export async function openStoreOnce(url: string, { clock }: { clock: Clock }): Promise<UnwatchedStore> {
+  const file = sqliteFile(url);
+  const { SqliteDatabase } = await import('./sqlite-database.ts');
+  const deadline = () => clock.monotonic() + PATIENCE;
+  const { store } = await SqliteDatabase.open(file, { role: 'writer', mode: 'create', clock, deadline });
+  return store;
+}
+
+function sqliteFile(url: string): string {
   const file = /^sqlite:(?:\/\/(?=\/))?(\/.+)$/s.exec(url)?.[1];
   if (file === undefined || file.includes('\0')) {
     throw new ConfigError(
       'store.url: not a store that this version knows; it would be sqlite:/path/to/postern.db',
     );
   }
-  return openSqliteStore(file, { clock });
+  return file;
 }

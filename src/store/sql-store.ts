@@ -1,8 +1,8 @@
 // The store's queries. They are plain SQL that SQLite and PostgreSQL both understand; what differs (how to connect, to
 // wait for a lock, to hear of changes) comes in from outside.
 //
-// There are two connections, so that a login that reads never waits behind a write that waits for a lock or a disk:
-// `quick` reads and writes what may be lost with the power (last use, rehash), `durable` what may not.
+// There are two connections: `quick` reads and writes what may be lost with the power (last use, rehash), `durable`
+// writes what may not.
 
 import { type Kysely, type Selectable, sql, type Transaction } from 'kysely';
 import type { User } from '../lib/user.ts';
@@ -16,8 +16,8 @@ import {
   type Selection,
   type Selector,
   type Standing,
-  type Store,
   StoreUnavailableError,
+  type UnwatchedStore,
 } from './store.ts';
 
 /** Values in one `in (…)`: databases bound the number of parameters. */
@@ -28,11 +28,10 @@ export interface SqlConnections {
   readonly durable: Kysely<Schema>;
   /** Runs a statement or transaction as often as it takes, or rejects with StoreUnavailableError. */
   whenFree<T>(work: () => Promise<T>): Promise<T>;
-  watch(changed: () => void): () => void;
   close(): Promise<void>;
 }
 
-export class SqlStore implements Store {
+export class SqlStore implements UnwatchedStore {
   readonly #sql: SqlConnections;
   #closed = false;
 
@@ -227,10 +226,6 @@ export class SqlStore implements Store {
         .executeTakeFirstOrThrow();
       return Number(old.numDeletedRows + surplus.numDeletedRows);
     });
-  }
-
-  watch(changed: () => void): () => void {
-    return this.#sql.watch(changed);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

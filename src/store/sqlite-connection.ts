@@ -21,22 +21,22 @@ import { createPrivateFile, makePrivateDirectory, syncDirectory } from '../lib/o
 import type { Schema } from './schema.ts';
 import { StoreUnavailableError } from './store.ts';
 
-/** How long a call tries before it is `StoreUnavailableError`, in milliseconds. */
-const DEADLINE = 5000;
 const LONGEST_PAUSE = 25;
 
 /** Primary result codes that say nothing about the query: the database cannot serve now. */
 const UNAVAILABLE =
-  /^SQLITE_(BUSY|LOCKED|PROTOCOL|IOERR|FULL|CORRUPT|READONLY|CANTOPEN|NOTADB|NOMEM|PERM)(_|$)/;
+  /^SQLITE_(BUSY|LOCKED|PROTOCOL|IOERR|FULL|CORRUPT|READONLY|CANTOPEN|NOTADB|NOMEM|PERM|SCHEMA)(_|$)/;
 /** Those that another process's lock leads to, and that pass. */
 const LOCKED = /^SQLITE_(BUSY|LOCKED|PROTOCOL)(_|$)/;
+/** What a file says that was emptied under the running process: it was migrated when it was opened. */
+const EMPTIED = /^no such (table|column): /;
 
 /**
- * Runs `work`, and again with short pauses while the database is locked, for up to 5 seconds. `work` must be whole: a
- * statement or a transaction. Rejects with StoreUnavailableError for what is the database's fault, with the cause.
+ * Runs `work`, and again with short pauses while the database is locked, until `deadline` (on the monotonic clock); once
+ * at least. `work` must be whole: a statement or a transaction. Rejects with StoreUnavailableError for what is the
+ * database's fault, with the cause.
  */
-export async function whenFree<T>(clock: Clock, work: () => T | Promise<T>): Promise<T> {
-  const deadline = clock.monotonic() + DEADLINE;
+export async function whenFree<T>(clock: Clock, deadline: number, work: () => T | Promise<T>): Promise<T> {
   for (let pause = 1; ; pause = Math.min(pause * 2, LONGEST_PAUSE)) {
     try {
       return await work();
@@ -52,14 +52,12 @@ export async function whenFree<T>(clock: Clock, work: () => T | Promise<T>): Pro
 /** The code of an error that is the database's fault, undefined for one that is ours. */
 function sqliteCode(error: unknown): string | undefined {
   if (!(error instanceof Database.SqliteError)) return undefined;
-  return UNAVAILABLE.test(error.code) ? error.code : undefined;
+  return UNAVAILABLE.test(error.code) || EMPTIED.test(error.message) ? error.code : undefined;
 }
 
 function unavailable(code: string, cause: unknown): StoreUnavailableError {
-  const what = LOCKED.test(code)
-    ? 'the store is locked by another process'
-    : `the store does not answer: ${(cause as Error).message}`;
-  return new StoreUnavailableError(`${what} (${code})`, { cause });
+  const what = LOCKED.test(code) ? 'the store is locked by another process' : (cause as Error).message;
+  return new StoreUnavailableError(`${what} (${code})`, { cause, code });
 }
 
 /** Makes the file, its directory too, if it is missing: mode 0600, of the directory's owner. */

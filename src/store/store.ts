@@ -7,6 +7,13 @@ import type { PasswordRecord, Use } from '../passwords/record.ts';
 /** The store cannot answer now: locked for too long, full, gone. Never means "there is no such record". */
 export class StoreUnavailableError extends UnavailableError {
   override readonly name = 'StoreUnavailableError';
+  /** The database's own code, such as `SQLITE_FULL`, where there is one. */
+  readonly code: string | undefined;
+
+  constructor(message: string, options: { cause?: unknown; code?: string | undefined } = {}) {
+    super(message, 'cause' in options ? { cause: options.cause } : {});
+    this.code = options.code;
+  }
 }
 
 /** One candidate key of a look-up: the selector that the secret has under that selector key. */
@@ -73,3 +80,6 @@ export interface Store extends AsyncDisposable {
    */
   watch(changed: () => void): () => void;
 }
+
+/** The store of a command, which ends before it could hear of anything. */
+export type UnwatchedStore = Omit<Store, 'watch'>;

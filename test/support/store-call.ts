@@ -4,11 +4,11 @@
 import { once } from 'node:events';
 import { systemClock } from '../../src/lib/clock.ts';
 import type { User } from '../../src/lib/user.ts';
-import { openStore } from '../../src/store/open.ts';
+import { openStoreOnce } from '../../src/store/open.ts';
 import { newRecord } from './records.ts';
 
 const [file = '', call = '', argument = '', most = '0'] = process.argv.slice(2);
-await using store = await openStore(`sqlite:${file}`, { clock: systemClock });
+await using store = await openStoreOnce(`sqlite:${file}`, { clock: systemClock });
 const print = (text: string) => process.stdout.write(`${text}\n`);
 
 switch (call) {

@@ -8,10 +8,10 @@ import { systemClock } from '../../../src/lib/clock.ts';
 import { ConfigError } from '../../../src/lib/errors.ts';
 import type { User } from '../../../src/lib/user.ts';
 import type { Use } from '../../../src/passwords/record.ts';
-import { openStore } from '../../../src/store/open.ts';
+import { openStoreOnce } from '../../../src/store/open.ts';
 import { SqlStore } from '../../../src/store/sql-store.ts';
 import { connect, queryBuilder, whenFree } from '../../../src/store/sqlite-connection.ts';
-import { type Store, StoreUnavailableError } from '../../../src/store/store.ts';
+import { type Store, StoreUnavailableError, type UnwatchedStore } from '../../../src/store/store.ts';
 import { NO_LIMITS, newRecord } from '../../support/records.ts';
 import { type TempDir, tempDir } from '../../support/temp-dir.ts';
 
@@ -20,8 +20,8 @@ const bob = 'bob@example.com' as User;
 
 let dir: TempDir;
 let file: string;
-let store: Store;
-const open = () => openStore(`sqlite:${file}`, { clock: systemClock });
+let store: UnwatchedStore;
+const open = () => openStoreOnce(`sqlite:${file}`, { clock: systemClock });
 
 beforeEach(async () => {
   dir = tempDir();
@@ -285,19 +285,19 @@ describe('opening', () => {
   test.each(['postgres://x', 'sqlite:relative.db', 'sqlite:', '', 'file:/x', 'sqlite:/a\0b'])(
     'the URL %j is a config error',
     async (url) => {
-      await expect(openStore(url, { clock: systemClock })).rejects.toThrow(ConfigError);
+      await expect(openStoreOnce(url, { clock: systemClock })).rejects.toThrow(ConfigError);
     },
   );
 
-  test.each<[string, (path: string) => void]>([
-    ['is no database', (path) => writeFileSync(path, 'not a database, '.repeat(100))],
-    ['is a directory', (path) => mkdirSync(path)],
-  ])('a file that %s is unavailable, with the cause', async (_, make) => {
+  test.each<[string, string, (path: string) => void]>([
+    ['is no database', 'SQLITE_NOTADB', (path) => writeFileSync(path, 'not a database, '.repeat(100))],
+    ['is a directory', 'SQLITE_CANTOPEN', (path) => mkdirSync(path)],
+  ])('a file that %s is unavailable, with the cause', async (_, code, make) => {
     file = join(dir.path, 'other.db');
     make(file);
     const error = await open().catch((error: unknown) => error);
     expect(error).toBeInstanceOf(StoreUnavailableError);
-    expect((error as Error).cause).toBeInstanceOf(Database.SqliteError);
+    expect((error as StoreUnavailableError).code).toMatch(code);
   });
 
   test('a path through a file is unavailable', async () => {
@@ -358,8 +358,7 @@ describe('faults', () => {
     const full = new SqlStore({
       quick: db,
       durable: db,
-      whenFree: (work) => whenFree(systemClock, work),
-      watch: () => () => {},
+      whenFree: (work) => whenFree(systemClock, 0, work),
       close: async () => void small.close(),
     });
     let outcome: unknown;
