@@ -1,35 +1,32 @@
-// The composition root: from a config to a running Postern. Nobody else knows who depends on whom.
+// The composition root: from a config to a running Postern. Nobody else knows who depends on whom, but for generation.ts, which
+// makes the part of it that a reload replaces.
 
 import { randomBytes } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
 import type { Server } from 'node:http';
 import { startControl } from './admin/control.ts';
 import { startAdmin } from './admin/http.ts';
-import type { Config, UpstreamConfig } from './config/config.ts';
+import type { Config } from './config/config.ts';
+import { needsRestart } from './config/restart.ts';
+import { configWarnings } from './config/warnings.ts';
 import { createEvents, type Events } from './events.ts';
-import { Gate } from './gate/gate.ts';
 import { Parking } from './gate/parking.ts';
 import { RememberedVerifications } from './gate/remembered.ts';
 import { Uses } from './gate/uses.ts';
+import { type Generation, makeGeneration, readConfigFiles } from './generation.ts';
 import { type Clock, systemClock } from './lib/clock.ts';
 import { ConfigError } from './lib/errors.ts';
 import { createLog, type Log } from './lib/log.ts';
 import { Metrics } from './lib/metrics.ts';
+import { CertificateWatch } from './listen/certificate-watch.ts';
 import { connectionsFor, openFilesLimit } from './listen/file-descriptors.ts';
 import { ConnectionLimits } from './listen/limits.ts';
-import { Listener, type ProtocolServer } from './listen/listener.ts';
-import { loadServerTls, type ServerTls } from './listen/tls.ts';
+import { cannotListen, ListenerSet } from './listen/listener-set.ts';
 import { openKeys } from './passwords/keys-file.ts';
 import { createPasswords } from './passwords/service.ts';
 import { Verifier } from './passwords/verifier.ts';
-import { createImapServer } from './protocols/imap/session.ts';
-import type { ImapUpstream } from './protocols/imap/upstream.ts';
 import { LiveSessions } from './sessions/live-sessions.ts';
 import { openStore } from './store/open.ts';
-import type { Store } from './store/store.ts';
 import { startThrottle } from './throttle/start.ts';
-import type { Throttle } from './throttle/throttle.ts';
-import { addressText } from './upstream/target.ts';
 
 export interface AppOverrides {
   readonly clock?: Clock;
@@ -38,8 +35,13 @@ export interface AppOverrides {
 }
 
 export interface App extends AsyncDisposable {
-  /** The ports that listeners got, by name; the admin server's as `admin`. */
+  /** The ports that listeners have, by name; the admin server's as `admin`. */
   readonly ports: Readonly<Record<string, number>>;
+  /**
+   * Takes another config for new connections, or changes nothing and logs why. Never rejects; one after the other if there
+   * are several.
+   */
+  reload(load: () => Promise<Config>): Promise<void>;
   /**
    * Accepts no more, lets dialogues and sessions end by themselves until the config's `limits.drain`, ends those that are
    * left, and stops. Gives the number of sessions that had to be ended.
@@ -51,8 +53,10 @@ export interface App extends AsyncDisposable {
 const PURGE_INTERVAL = 3_600_000;
 /** For a balancer's PROXY header, in milliseconds: it is sent at once, but may have to be sent again (proxy-protocol.txt §2). */
 const PROXY_HEADER_DEADLINE = 5_000;
-/** For the last bytes to leave, in milliseconds. */
+/** For the last bytes to leave, in milliseconds; it is part of `limits.drain`. */
 const LAST_WORDS = 200;
+/** For store, Redis and servers to close, in milliseconds: a store that hangs does not keep the process from ending. */
+const CLOSE_DEADLINE = 1_000;
 
 /**
  * Starts everything; resolves when every listener accepts. Rejects with ConfigError for what the admin has to mend, having
@@ -63,182 +67,166 @@ export async function createApp(config: Config, overrides: AppOverrides = {}): P
   const { clock = systemClock, log = createLog(config.log.level), version = 'unknown' } = overrides;
   const metrics = new Metrics().withProcessMetrics();
   const events = createEvents({ log, metrics });
+  for (const warning of configWarnings(config)) events.configWarning(warning);
 
+  // What lasts, whatever is reloaded.
   const store = started.use(await openStore(config.store.url, { clock }));
-  const sessions = started.use(new LiveSessions({ store, clock, events, perUser: config.limits.perUser }));
+  const keys = await openKeys({ file: config.keys.file, store });
+  const { perUser } = config.limits;
+  const sessions = started.use(new LiveSessions({ store, clock, events, perUser }));
   const { redis, throttle: settings } = config;
   const limits = started.use(await startThrottle({ settings, redis, clock, events }));
-  const { gate, verifier, parking, purge } = await createGate(config, store, limits.throttle, events, clock);
-  started.use(parking);
-  started.defer(() => clearInterval(purge));
-
-  const serverTls = config.tls === null ? undefined : await loadServerTls(config.tls);
-  if (serverTls !== undefined) events.certificateLoaded(serverTls.expiresAt);
-  const imap = createImapServer({
-    gate,
-    upstreams: await imapUpstreams(config, events),
-    sessions,
-    events,
-    clock,
-    attemptsPerConnection: config.limits.attemptsPerConnection,
-    idle: config.limits.idle,
+  const { hash, remember, maxPerUser } = config.appPasswords;
+  const verifier = new Verifier({ ...hash, onVerified: events.passwordVerified });
+  const remembered = new RememberedVerifications(remember, clock);
+  const parking = started.use(new Parking(parkingBounds(config), clock));
+  const uses = new Uses(store, clock, (error) => events.storeFailed('last use', error));
+  const { throttle } = limits;
+  const gate = { store, keys, verifier, throttle, remembered, uses, parking, clock };
+  const lasting = { gate, sessions, events };
+  const connections = new ConnectionLimits({
+    ...config.limits,
+    fileDescriptors: fileDescriptors(config, events),
   });
 
+  const passwords = createPasswords({ store, keys, hash, clock, limits: { maxPerUser } });
+  const purge = setInterval(() => {
+    passwords.purge().catch((error: unknown) => events.storeFailed('purge', error));
+  }, PURGE_INTERVAL).unref();
+  started.defer(() => clearInterval(purge));
+
+  // What is in force for new connections.
+  let generation: Generation = makeGeneration(config, await readConfigFiles(config), lasting);
+  started.defer(() => {
+    for (const { health } of generation.upstreams.values()) health[Symbol.dispose]();
+  });
+  events.certificateLoaded(generation.serverTls, clock.now());
+  const certificateWatch = started.use(
+    new CertificateWatch({
+      files: () => generation.config.tls,
+      inForce: () => generation.serverTls,
+      onChanged(serverTls) {
+        generation = { ...generation, serverTls };
+        events.certificateLoaded(serverTls, clock.now());
+      },
+      onUnusable: events.certificateUnusable,
+    }),
+  );
+
+  let status: 'starting' | 'ready' | 'draining' = 'starting';
   const control = await startControl(config.control.socket, { sessions, limits });
   started.defer(() => closeServer(control));
-  let status = 'starting';
   const ports: Record<string, number> = {};
   if (config.admin !== null) {
-    const admin = await startAdmin(config.admin, {
+    const { admin: address } = config;
+    const admin = await startAdmin(address, {
       metrics,
       beforeScrape: () => events.verificationQueue(verifier.length),
       readiness: () => ({
         ready: status === 'ready',
         status: status === 'ready' && limits.sharing === 'degraded' ? 'degraded' : status,
       }),
-    }).catch(cannotListen('admin.address', config.admin));
+    }).catch((error: unknown) => {
+      throw new ConfigError(cannotListen('admin.address', address, error));
+    });
     started.defer(() => closeServer(admin.server));
     ports.admin = admin.port;
   }
 
-  const listeners = await startListeners(config, { imap, events, serverTls, ports, started });
+  const listeners = new ListenerSet({
+    limits: connections,
+    terms: () => generation,
+    events,
+    proxyHeaderDeadline: PROXY_HEADER_DEADLINE,
+    newId: () => randomBytes(9).toString('base64url'),
+  });
+  started.defer(() => listeners.close());
+  (await listeners.prepare(config.listeners)).commit();
+  certificateWatch.start();
   status = 'ready';
   events.ready(version, process.version);
   const everything = started.move();
 
+  /** Rejects with ConfigError, and then nothing has changed. */
+  async function swap(next: Config): Promise<void> {
+    const problems = needsRestart(generation.config, next);
+    if (problems.length > 0) throw new ConfigError(problems);
+    const files = await readConfigFiles(next);
+    const change = await listeners.prepare(next.listeners);
+    if (status !== 'ready') return change.abandon();
+    // From here on nothing waits and nothing fails.
+    const before = generation;
+    generation = makeGeneration(next, files, lasting, before);
+    sessions.configure(next.limits);
+    connections.configure(next.limits);
+    limits.configure(next.throttle);
+    verifier.configure(next.appPasswords.hash);
+    remembered.configure(next.appPasswords.remember);
+    parking.configure(parkingBounds(next));
+    if (next.log.level !== before.config.log.level) log.level = next.log.level;
+    change.commit();
+    if (files.serverTls.digest !== before.serverTls.digest)
+      events.certificateLoaded(files.serverTls, clock.now());
+    for (const warning of configWarnings(next)) events.configWarning(warning);
+    events.reloaded();
+  }
+
+  async function reload(load: () => Promise<Config>): Promise<void> {
+    if (status !== 'ready') return;
+    try {
+      await swap(await load());
+    } catch (error) {
+      if (!(error instanceof ConfigError)) events.internalError('reload', error);
+      events.reloadFailed(error instanceof ConfigError ? error.messages : ['internal error']);
+    }
+  }
+
+  let reloading = Promise.resolve();
+  const close = () => atMost(CLOSE_DEADLINE, everything.disposeAsync());
   return {
-    ports,
+    get ports() {
+      return { ...ports, ...listeners.ports };
+    },
+    reload(load) {
+      reloading = reloading.then(() => reload(load));
+      return reloading;
+    },
     async drain() {
       status = 'draining';
-      events.draining(sessions.size, config.limits.drain);
-      for (const listener of listeners) listener.close();
-      await Promise.race([allEnded(listeners, sessions), pause(config.limits.drain)]);
+      const { drain } = generation.config.limits;
+      events.draining(sessions.size, drain);
+      listeners.close();
+      await atMost(drain - LAST_WORDS, allEnded(listeners, sessions));
       const cut = sessions.end('all', 'shutdown');
-      for (const listener of listeners) listener.dropBeforeLogin();
-      if (cut > 0) await pause(LAST_WORDS);
-      await everything.disposeAsync();
+      if (cut > 0 || listeners.beforeLogin > 0) await pause(LAST_WORDS);
+      listeners.dropBeforeLogin();
+      await close();
       events.stopped(cut);
       return cut;
     },
     async [Symbol.asyncDispose]() {
       status = 'draining';
-      for (const listener of listeners) {
-        listener.close();
-        listener.dropBeforeLogin();
-      }
+      listeners.close();
+      listeners.dropBeforeLogin();
       sessions.end('all', 'shutdown');
-      await everything.disposeAsync();
+      await close();
     },
   };
 }
 
-async function createGate(config: Config, store: Store, throttle: Throttle, events: Events, clock: Clock) {
-  const keys = await openKeys({ file: config.keys.file, store });
-  const { hash, maxPerUser, remember } = config.appPasswords;
-  const { parked, parkedPerNetwork, failureDelay } = config.throttle;
-  const verifier = new Verifier({ ...hash, onVerified: events.passwordVerified });
-  const parking = new Parking({ total: parked, perNetwork: parkedPerNetwork }, clock);
-  const gate = new Gate({
-    names: config.users,
-    routes: config.routes,
-    store,
-    keys,
-    verifier,
-    hash,
-    throttle,
-    remembered: new RememberedVerifications(remember, clock),
-    uses: new Uses(store, clock, (error) => events.storeFailed('last use', error)),
-    parking,
-    failureDelay,
-    clock,
-    events,
-  });
-  const passwords = createPasswords({ store, keys, hash, clock, limits: { maxPerUser } });
-  const purge = setInterval(() => {
-    passwords.purge().catch((error: unknown) => events.storeFailed('purge', error));
-  }, PURGE_INTERVAL);
-  purge.unref();
-  return { gate, verifier, parking, purge };
+function parkingBounds({ throttle }: Config): { total: number; perNetwork: number } {
+  return { total: throttle.parked, perNetwork: throttle.parkedPerNetwork };
 }
 
-async function imapUpstreams(config: Config, events: Events): Promise<Map<string, ImapUpstream>> {
-  const upstreams = new Map<string, ImapUpstream>();
-  for (const [name, upstream] of Object.entries(config.upstreams)) {
-    upstreams.set(name, {
-      ...upstream,
-      ca: await readAuthorities(upstream),
-      onConnected: (_address, seconds) => events.upstreamConnected(name, seconds),
-      onFailed: (address, error) => events.upstreamFailed(name, addressText(address), error.message),
-    });
-  }
-  return upstreams;
+/** The connections that there are file descriptors for. */
+function fileDescriptors({ limits }: Config, events: Events): number {
+  const most = connectionsFor(openFilesLimit());
+  if (most < limits.connections) events.fewFileDescriptors(most, limits.connections);
+  return most;
 }
 
-async function readAuthorities({ name, ca }: UpstreamConfig): Promise<string | null> {
-  if (ca === null) return null;
-  try {
-    return await readFile(ca, 'utf8');
-  } catch (error) {
-    throw new ConfigError(
-      `upstreams.${name}.ca: cannot read ${ca}: ${(error as NodeJS.ErrnoException).code}`,
-    );
-  }
-}
-
-async function startListeners(
-  config: Config,
-  deps: {
-    imap: ProtocolServer;
-    events: Events;
-    serverTls: ServerTls | undefined;
-    ports: Record<string, number>;
-    started: AsyncDisposableStack;
-  },
-): Promise<Listener[]> {
-  const { imap, events, serverTls, ports, started } = deps;
-  const fileDescriptors = connectionsFor(openFilesLimit());
-  if (fileDescriptors < config.limits.connections) {
-    events.fewFileDescriptors(fileDescriptors, config.limits.connections);
-  }
-  const { connections, perNetwork, beforeLogin } = config.limits;
-  const limits = new ConnectionLimits({ connections, perNetwork, beforeLogin, fileDescriptors });
-  const listeners: Listener[] = [];
-  for (const settings of config.listeners) {
-    if (serverTls === undefined) throw new ConfigError(`listener ${settings.name}: there is no tls section`);
-    const { loginDeadline } = config.limits;
-    const listener = new Listener(settings, {
-      limits,
-      terms: () => ({ serverTls, protocol: imap, loginDeadline }),
-      events,
-      proxyHeaderDeadline: PROXY_HEADER_DEADLINE,
-      newId: () => randomBytes(9).toString('base64url'),
-    });
-    await listener.listen().catch(cannotListen(`listener ${settings.name}`, settings));
-    started.defer(() => listener.close());
-    ports[settings.name] = listener.port;
-    listeners.push(listener);
-    events.listening(settings.name, settings.host, listener.port);
-  }
-  return listeners;
-}
-
-function cannotListen(
-  key: string,
-  { host, port }: { host: string; port: number },
-): (error: unknown) => never {
-  const words: Record<string, string> = {
-    EADDRINUSE: 'the port is taken by another process',
-    EACCES: 'ports below 1024 need CAP_NET_BIND_SERVICE',
-    EADDRNOTAVAIL: 'this machine does not have that address',
-  };
-  return (error) => {
-    const code = (error as NodeJS.ErrnoException).code ?? 'unknown';
-    throw new ConfigError(`${key}: cannot listen on ${host} port ${port}: ${words[code] ?? code}`);
-  };
-}
-
-async function allEnded(listeners: readonly Listener[], sessions: LiveSessions): Promise<void> {
-  while (listeners.some((listener) => listener.beforeLogin > 0)) await pause(50);
+async function allEnded(listeners: ListenerSet, sessions: LiveSessions): Promise<void> {
+  while (listeners.beforeLogin > 0) await pause(50);
   await sessions.empty();
 }
 
@@ -247,6 +235,14 @@ function closeServer(server: Server): Promise<void> {
   return new Promise((resolve) => server.close(() => resolve()));
 }
 
+/** Waits for `work`, and no longer than so many milliseconds. */
+async function atMost(milliseconds: number, work: Promise<unknown>): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const timer = setTimeout(resolve, milliseconds);
+  await Promise.race([work, promise]);
+  clearTimeout(timer);
+}
+
 function pause(milliseconds: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, milliseconds).unref());
+  return new Promise((resolve) => setTimeout(resolve, milliseconds));
 }

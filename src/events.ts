@@ -74,7 +74,10 @@ export function createEvents({ log, metrics }: { log: Log; metrics: Metrics }) {
     reloadFailed(problems: readonly string[]) {
       metrics.set('postern_config_last_reload_successful', {}, 0);
       for (const problem of problems) {
-        log.error({ event: 'reload_failed', problem }, 'the configuration was not reloaded: nothing has changed');
+        log.error(
+          { event: 'reload_failed', problem },
+          'the configuration was not reloaded: nothing has changed',
+        );
       }
     },
     listenerClosed(listener: string, address: string, port: number) {

@@ -1,16 +1,17 @@
 // `postern serve`: the proxy itself.
 
 import { Command } from 'commander';
-import { createApp } from '../app.ts';
+import { type App, createApp } from '../app.ts';
 import { loadConfig } from '../config/config.ts';
 import { type ConfigOption, configFile, withConfigOption } from './config-option.ts';
 import type { Terminal } from './terminal.ts';
 import { version } from './version.ts';
 
 const SIGNALS = `
-Logs go to standard output, one JSON object a line.
+Logs go to standard output, one JSON object a line; what keeps it from starting goes to standard error.
 
 SIGTERM, SIGINT: accept no more, let sessions end until limits.drain has passed, stop. A second one stops at once.
+SIGHUP: read the configuration and its files again, for new connections. With a mistake in them nothing changes.
 `;
 
 export function serveCommand(_terminal: Terminal, env: NodeJS.ProcessEnv): Command {
@@ -18,9 +19,11 @@ export function serveCommand(_terminal: Terminal, env: NodeJS.ProcessEnv): Comma
     .description('run the proxy until it is told to stop')
     .addHelpText('after', SIGNALS)
     .action(async (options: ConfigOption) => {
-      const config = await loadConfig(configFile(options, env), env);
+      const load = () => loadConfig(configFile(options, env), env, { checkFiles: true });
       const stop = stopSignal();
-      await using app = await createApp(config, { version: version() });
+      const onApp = reloadSignal(load);
+      await using app = await createApp(await load(), { version: version() });
+      onApp(app);
       await stop();
       const drained = app.drain();
       await Promise.race([drained, stop()]);
@@ -40,5 +43,19 @@ function stopSignal(): () => Promise<void> {
   return async () => {
     if (pending === 0) await new Promise<void>((resolve) => (wake = resolve));
     pending--;
+  };
+}
+
+/** Reloads at SIGHUP. One that comes before there is an app is not lost, and does not end the process. */
+function reloadSignal(load: Parameters<App['reload']>[0]): (app: App) => void {
+  let app: App | undefined;
+  let early = false;
+  process.on('SIGHUP', () => {
+    if (app === undefined) early = true;
+    else void app.reload(load);
+  });
+  return (started) => {
+    app = started;
+    if (early) void app.reload(load);
   };
 }

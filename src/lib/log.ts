@@ -5,7 +5,7 @@ import { type DestinationStream, pino } from 'pino';
 export const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
-export type Log = Pick<import('pino').Logger, 'error' | 'warn' | 'info' | 'debug' | 'flush'>;
+export type Log = Pick<import('pino').Logger, 'error' | 'warn' | 'info' | 'debug' | 'flush' | 'level'>;
 
 /** `time` is ISO 8601 in UTC, `level` a word, `msg` a sentence; a `Secret` anywhere prints as a placeholder. */
 export function createLog(level: LogLevel, destination?: DestinationStream): Log {

@@ -68,7 +68,7 @@ export const METRICS = {
   },
   postern_upstream_up: {
     type: 'gauge',
-    help: '1 if the last connection to the upstream succeeded, 0 if it failed.',
+    help: '1 if any address of the upstream is usable, as far as is known; 0 if all are down.',
     labels: ['upstream'],
   },
   postern_upstream_connect_seconds: {
@@ -129,6 +129,11 @@ export class Metrics {
 
   set(name: MetricName, labels: Labels, value: number): void {
     known(this.#gauges, name).set(labels, value);
+  }
+
+  /** The gauge has no such value any more. */
+  remove(name: MetricName, labels: Labels): void {
+    known(this.#gauges, name).remove(labels);
   }
 
   add(name: MetricName, labels: Labels, by: number): void {

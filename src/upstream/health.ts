@@ -16,7 +16,8 @@ export interface HealthEvents {
 }
 
 export interface HealthOptions {
-  readonly upstream: string;
+  /** The upstream's. */
+  readonly name: string;
   readonly addresses: readonly UpstreamAddress[];
   readonly clock: Clock;
   readonly events: HealthEvents;
@@ -37,7 +38,7 @@ export class UpstreamHealth implements Disposable {
   readonly #candidates: readonly Candidate[];
 
   constructor(options: HealthOptions) {
-    const { upstream, addresses, clock, events, random = Math.random, after = timer } = options;
+    const { name: upstream, addresses, clock, events, random = Math.random, after = timer } = options;
     events.upstreamUp(upstream, true);
     this.#candidates = addresses.map((address) => {
       const tell = teller(upstream, addressText(address), events, clock);

@@ -53,6 +53,7 @@ export interface ImapUpstream extends UpstreamTarget {
   /** Join an upstream that offers UNAUTHENTICATE (RFC 8437), by which a client could log in again past the gate. */
   readonly acceptUnauthenticate: boolean;
   readonly onConnected: (address: UpstreamAddress, seconds: number) => void;
+  /** It was connected, and then went or fell silent. Failed connections are for its health to tell. */
   readonly onFailed: (address: UpstreamAddress, error: Error) => void;
 }
 
@@ -101,7 +102,6 @@ export async function logInUpstream(target: ImapUpstream, login: ImapLogin): Pro
       clock: login.clock,
       client: { source: login.client, destination: login.destination },
       onConnected: target.onConnected,
-      onFailed: target.onFailed,
     });
     return await withDeadline(dialogue, target, login);
   } catch (error) {

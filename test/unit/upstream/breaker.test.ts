@@ -236,7 +236,7 @@ describe('an upstream’s health', () => {
   beforeEach(() => {
     told = [];
     health = new UpstreamHealth({
-      upstream: 'dovecot',
+      name: 'dovecot',
       addresses: [first, second],
       clock: time.clock,
       random: () => 0,

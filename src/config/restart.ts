@@ -1,0 +1,26 @@
+// What cannot change while Postern runs: where its state is, and where commands and monitoring find it.
+
+import { Secret } from '../lib/secret.ts';
+import type { Config } from './config.ts';
+
+const FIXED = ['store', 'keys', 'redis', 'control', 'admin'] as const satisfies readonly (keyof Config)[];
+
+/** One line for each section that would need a restart; none: the config can be swapped. */
+export function needsRestart(running: Config, wanted: Config): string[] {
+  return FIXED.filter((section) => !isSame(running[section], wanted[section])).map(
+    (section) => `${section}: cannot change while Postern runs; needs a restart`,
+  );
+}
+
+/** Deeply, and secrets by what they hold. */
+function isSame(a: unknown, b: unknown): boolean {
+  if (a instanceof Secret && b instanceof Secret) return a.reveal() === b.reveal();
+  if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return a === b;
+  const entries = Object.entries(a);
+  return (
+    entries.length === Object.keys(b).length &&
+    entries.every(
+      ([key, value]) => Object.hasOwn(b, key) && isSame(value, (b as Record<string, unknown>)[key]),
+    )
+  );
+}

@@ -1,0 +1,114 @@
+// A generation: all that a config says for new connections. One is made at the start, and another at each reload; it is never
+// changed, and a dialogue keeps the one that it began with. What is counted, remembered or joined lasts longer than that, and
+// comes in from app.ts.
+
+import { readFile } from 'node:fs/promises';
+import { isDeepStrictEqual } from 'node:util';
+import type { Config, UpstreamConfig } from './config/config.ts';
+import { Gate, type GateDeps } from './gate/gate.ts';
+import { ConfigError } from './lib/errors.ts';
+import type { Terms } from './listen/listener.ts';
+import { loadServerTls, type ServerTls } from './listen/tls.ts';
+import type { ImapDeps } from './protocols/imap/dialogue.ts';
+import { createImapServer } from './protocols/imap/session.ts';
+import type { ImapUpstream } from './protocols/imap/upstream.ts';
+import { UpstreamHealth } from './upstream/health.ts';
+import { addressText, type UpstreamTarget } from './upstream/target.ts';
+
+/** What outlives a generation. */
+export interface Lasting {
+  readonly gate: Pick<
+    GateDeps,
+    'store' | 'keys' | 'verifier' | 'throttle' | 'remembered' | 'uses' | 'parking' | 'clock'
+  >;
+  readonly sessions: ImapDeps['sessions'];
+  readonly events: ImapDeps['events'];
+}
+
+export interface Generation extends Terms {
+  readonly config: Config;
+  readonly upstreams: ReadonlyMap<string, Upstream>;
+}
+
+type Upstream = ImapUpstream & { readonly health: UpstreamHealth };
+
+/** The files that a config names, read. */
+export interface ConfigFiles {
+  readonly serverTls: ServerTls;
+  /** PEM, by upstream; null where none are configured. */
+  readonly authorities: ReadonlyMap<string, string | null>;
+}
+
+/** Rejects with ConfigError for what cannot be read or does not fit together. */
+export async function readConfigFiles(config: Config): Promise<ConfigFiles> {
+  if (config.tls === null) throw new ConfigError('tls: is missing, must hold certificate and key');
+  const serverTls = await loadServerTls(config.tls);
+  const authorities = new Map<string, string | null>();
+  for (const upstream of Object.values(config.upstreams)) {
+    authorities.set(upstream.name, await readAuthorities(upstream));
+  }
+  return { serverTls, authorities };
+}
+
+/** Cannot fail, so that a reload happens whole. What is known of an upstream's addresses is kept, if it is still the same. */
+export function makeGeneration(
+  config: Config,
+  { serverTls, authorities }: ConfigFiles,
+  { gate, sessions, events }: Lasting,
+  before?: Generation,
+): Generation {
+  const { attemptsPerConnection, idle, loginDeadline } = config.limits;
+  const { clock } = gate;
+  const upstreams = new Map<string, Upstream>();
+  for (const [name, upstream] of Object.entries(config.upstreams)) {
+    const target = { ...upstream, ca: authorities.get(name) ?? null };
+    const old = before?.upstreams.get(name);
+    const isSame = old !== undefined && isDeepStrictEqual(placeOf(old), placeOf(target));
+    if (!isSame) old?.health[Symbol.dispose]();
+    upstreams.set(name, {
+      ...target,
+      health: isSame ? old.health : new UpstreamHealth({ ...placeOf(target), clock, events }),
+      onConnected: (_address, seconds) => events.upstreamConnected(name, seconds),
+      onFailed: (address, error) => events.upstreamFailed(name, addressText(address), error.message),
+    });
+  }
+  for (const [name, { health }] of before?.upstreams ?? []) {
+    if (upstreams.has(name)) continue;
+    health[Symbol.dispose]();
+    events.upstreamGone(name);
+  }
+  const protocol = createImapServer({
+    gate: new Gate({
+      ...gate,
+      names: config.users,
+      routes: config.routes,
+      hash: config.appPasswords.hash,
+      failureDelay: config.throttle.failureDelay,
+      events,
+    }),
+    upstreams,
+    sessions,
+    events,
+    clock,
+    attemptsPerConnection,
+    idle,
+  });
+  return { config, serverTls, protocol, loginDeadline, upstreams };
+}
+
+/** Where an upstream is and how it is reached: what its health depends on. */
+function placeOf(target: UpstreamTarget) {
+  const { name, addresses, tls, ca, serverName, fingerprint, proxyProtocol, connectDeadline } = target;
+  return { name, addresses, tls, ca, serverName, fingerprint, proxyProtocol, connectDeadline };
+}
+
+async function readAuthorities({ name, ca }: UpstreamConfig): Promise<string | null> {
+  if (ca === null) return null;
+  try {
+    return await readFile(ca, 'utf8');
+  } catch (error) {
+    throw new ConfigError(
+      `upstreams.${name}.ca: cannot read ${ca}: ${(error as NodeJS.ErrnoException).code}`,
+    );
+  }
+}
