@@ -197,6 +197,7 @@ export class Listener {
   ): Promise<void> {
     const { events } = this.#deps;
     if (unnamed !== undefined && !(await this.#learnClient(connection, unnamed))) return;
+    connection.socket.once('data', () => connection.heard());
     if (listener.tls === 'implicit') {
       const started = await this.#startImplicitTls(connection, protocol);
       if (!started) return;
@@ -237,7 +238,7 @@ export class Listener {
       socket.destroy();
       return false;
     }
-    if (looksLikeProxyHeader(first)) {
+    if (looksLikeProxyHeader(first) === 'yes') {
       events.proxyHeaderRefused(connection, unwanted(connection));
       socket.destroy();
       return false;
@@ -260,15 +261,22 @@ export class Listener {
     }
   }
 
+  /** Looks on while the dialogue reads: the first octets tell. */
   #noticeMistakesOnPlainPort(connection: Connection): void {
     const { events } = this.#deps;
     const { socket } = connection;
-    socket.once('data', (first: Buffer) => {
+    let first: Buffer = Buffer.alloc(0);
+    const onData = (chunk: Buffer) => {
+      first = Buffer.concat([first, chunk]);
+      const proxyHeader = looksLikeProxyHeader(first);
+      if (proxyHeader === 'perhaps') return;
+      socket.off('data', onData);
       if (looksLikeTls(first)) events.tlsMistake(connection, 'tls_on_starttls_port');
-      else if (looksLikeProxyHeader(first)) events.proxyHeaderRefused(connection, unwanted(connection));
+      else if (proxyHeader === 'yes') events.proxyHeaderRefused(connection, unwanted(connection));
       else return;
       socket.destroy();
-    });
+    };
+    socket.on('data', onData);
   }
 }
 

@@ -60,9 +60,11 @@ export class ProxyHeaderParser {
   }
 }
 
-/** Whether these are a header's first octets, or as many of them as there are. */
-export function looksLikeProxyHeader(first: Buffer): boolean {
-  return begins(first, SIGNATURE_V1) || begins(first, SIGNATURE_V2);
+/** Whether a connection begins with a header: `perhaps` until it has as many octets as tell. */
+export function looksLikeProxyHeader(first: Buffer): 'yes' | 'no' | 'perhaps' {
+  const signature = [SIGNATURE_V1, SIGNATURE_V2].find((each) => begins(first, each));
+  if (signature === undefined) return 'no';
+  return first.length < signature.length ? 'perhaps' : 'yes';
 }
 
 /** `bytes`: everything from the connection's start on. */

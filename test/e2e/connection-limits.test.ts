@@ -73,21 +73,13 @@ function cpuOf(pid: number): number {
 
 const openFilesOf = (pid: number) => readdirSync(`/proc/${pid}/fd`).length;
 
-/** Connects without TLS; gives the greeted ones, and how many were closed instead. */
-async function crowd(port: number, count: number): Promise<{ greeted: Transcript[]; closed: number }> {
-  const greeted: Transcript[] = [];
-  let closed = 0;
-  for (let i = 0; i < count; i++) {
-    // A connection that is closed at once may be reset while it is being made.
-    const client = await connect({ port }).catch(() => undefined);
-    const isGreeted = await client?.expect(GREETING).then(
-      () => true,
-      () => false,
-    );
-    if (client !== undefined && isGreeted) greeted.push(client);
-    else closed++;
-  }
-  return { greeted, closed };
+/** Connects so many times, whoever has to be closed for it; gives the clients that are still connected once `open` are. */
+async function crowd(count: number, open: number, make: () => Promise<Transcript>): Promise<Transcript[]> {
+  // A connection that is closed at once may be reset while it is being made.
+  const made = await Promise.all(Array.from({ length: count }, () => make().catch(() => undefined)));
+  const left = () => made.filter((client) => client !== undefined && !client.socket.destroyed);
+  await expect.poll(() => left().length, { timeout: 5000 }).toBe(open);
+  return left() as Transcript[];
 }
 
 describe('file descriptors', () => {
@@ -100,22 +92,21 @@ describe('file descriptors', () => {
     await postern.logged(/"event":"few_file_descriptors","connections":68,"configured":10000/);
     const { password } = await postern.createPassword('alice@example.com');
 
-    const sessions = await Promise.all(Array.from({ length: 60 }, () => chain.client()));
-    const { greeted, closed } = await crowd(postern.ports.imap, 30);
-    expect(greeted).toHaveLength(ROOM - 60);
-    expect(closed).toBe(30 - greeted.length);
+    const bare = password.replaceAll(' ', '');
+    const logIn = async (client: Transcript) => {
+      await client.send(`a LOGIN alice ${bare}\r\n`);
+      await client.expect('a OK …');
+      return client;
+    };
+    const sessions = await Promise.all(Array.from({ length: 60 }, async () => logIn(await chain.client())));
+    const others = await crowd(30, ROOM - 60, () => chain.client());
     expect(
       (await postern.metrics()).value('postern_connections_rejected_total', { limit: 'fileDescriptors' }),
-    ).toBe(closed);
+    ).toBe(30 - others.length);
 
     // Full as it is, everyone who is in can log in, which takes a second file descriptor each.
-    await Promise.all(
-      sessions.map(async (client) => {
-        await client.send(`a LOGIN alice ${password.replaceAll(' ', '')}\r\n`);
-        await client.expect('a OK …');
-      }),
-    );
-    expect(chain.upstream.connections.open).toBe(60);
+    await Promise.all(others.map(logIn));
+    expect(chain.upstream.connections.open).toBe(ROOM);
     expect(openFilesOf(postern.pid)).toBeLessThan(200);
     expect(await postern.status('/readyz')).toBe(200);
     await postern.createPassword('bob@example.com');
@@ -124,13 +115,11 @@ describe('file descriptors', () => {
     await expect
       .poll(async () => (await postern.metrics()).value('postern_connections'), { timeout: 5000 })
       .toBe(58);
-    await using again = await chain.client();
-    await again.send(`a LOGIN alice ${password.replaceAll(' ', '')}\r\n`);
-    await again.expect('a OK …');
+    await using _again = await logIn(await chain.client());
     // And those that were in did not notice.
     await sessions[30]!.send('b NOOP\r\n');
     await sessions[30]!.expect('b OK done');
-    for (const client of [...sessions, ...greeted]) client.reset();
+    for (const client of [...sessions, ...others]) client.reset();
   });
 
   test('that run out all the same cost connections, and no spinning', async () => {
@@ -150,15 +139,17 @@ describe('file descriptors', () => {
     const inUse = openFilesOf(postern.pid);
     await setLimit(inUse + 5);
 
-    const { greeted, closed } = await crowd(postern.ports.imap, 40);
-    expect(closed).toBeGreaterThan(30);
+    const others = await Promise.all(Array.from({ length: 40 }, () => connect({ port: postern.ports.imap })));
+    await expect
+      .poll(() => others.filter(({ socket }) => socket.destroyed).length, { timeout: 5000 })
+      .toBeGreaterThan(30);
     const cpu = cpuOf(postern.pid);
     await pause(1000);
     expect(cpuOf(postern.pid) - cpu).toBeLessThan(200);
     await before.send('b NOOP\r\n');
     await before.expect('b OK done');
 
-    for (const client of greeted) client.reset();
+    for (const client of others) client.reset();
     await setLimit(unlimited);
     await using after = await chain.client();
     await after.send(`a LOGIN alice ${password.replaceAll(' ', '')}\r\n`);

@@ -131,10 +131,10 @@ routes:
     const more = await Promise.all(
       Array.from({ length: 2 }, () => connect({ port: front.starttls, localAddress: '127.0.0.21' })),
     );
-    const heard = await Promise.allSettled(
-      more.map((client) => client.expect('* OK [CAPABILITY …] Postern ready')),
-    );
-    expect(heard.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected']);
+    // Five of the six may stay, whichever has to go.
+    const closed = () => [...held, ...more].filter(({ socket }) => socket.destroyed);
+    await expect.poll(() => closed().length, { timeout: 5000 }).toBe(1);
+    expect([...held.slice(0, 4), ...more]).toContain(closed()[0]);
     await postern.logged(/"event":"connection_rejected".*"client":"127\.0\.0\.21","limit":"perNetwork"/);
     for (const client of [...held, ...more]) client.reset();
   });

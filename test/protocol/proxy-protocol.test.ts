@@ -184,6 +184,32 @@ describe('behind a balancer', () => {
       expect(refusedHeaders('untrusted').at(-1)).toMatchObject({ client: '127.0.0.3' });
     });
 
+    test.each([v1('192.0.2.7'), v2('192.0.2.7')])('from anybody else, octet by octet, %#', async (header) => {
+      const before = refusedHeaders('untrusted').length;
+      const client = await connect({ port: setting.ports.imap, localAddress: '127.0.0.3' });
+      await client.expect('* OK [CAPABILITY …] Postern ready');
+      for (const octet of header.subarray(0, 12)) {
+        if (client.socket.destroyed) break;
+        client.socket.write(Buffer.from([octet]));
+        await new Promise((resolve) => setTimeout(resolve, 2));
+      }
+      // The empty lines of version 2's signature are commands as long as nobody knows better.
+      await expect.poll(() => client.socket.destroyed).toBe(true);
+      expect(refusedHeaders('untrusted')).toHaveLength(before + 1);
+    });
+
+    test.each(['P', '\r\n', 'PROX'])('not a command that begins with %j', async (start) => {
+      const before = refusedHeaders('untrusted').length;
+      const client = await connect({ port: setting.ports.imap, localAddress: '127.0.0.3' });
+      await client.expect('* OK [CAPABILITY …] Postern ready');
+      await client.send(start);
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      await client.send(`${start === '\r\n' ? 'a' : '1'} NOOP\r\n`);
+      await client.expectUntil(/^(a|P1|PROX1) OK Done$/);
+      expect(refusedHeaders('untrusted')).toHaveLength(before);
+      client.reset();
+    });
+
     test('and what is refused is counted', async () => {
       await setting.metricIs(3, 'postern_proxy_headers_refused_total', {
         listener: 'imaps',
@@ -235,11 +261,16 @@ describe('limits fall on the client, not on the balancer', () => {
   test('connections per network', async () => {
     await using setting = await startBehindBalancer('limits: { perNetwork: 2 }');
     await using stack = new AsyncDisposableStack();
-    const open = async (address: string) => stack.use(await tlsClient(setting, v2(address)));
-    const first = await open('192.0.2.1');
-    await open('192.0.2.1');
-    await open('192.0.2.2');
-    await open('192.0.2.2');
+    const logIn = async (address: string) => {
+      const client = stack.use(await tlsClient(setting, v2(address)));
+      await client.send(`a LOGIN alice ${setting.password}\r\n`);
+      await client.expect('a OK …');
+      return client;
+    };
+    const first = await logIn('192.0.2.1');
+    await logIn('192.0.2.1');
+    await logIn('192.0.2.2');
+    await logIn('192.0.2.2');
     for (const header of [LOCAL, LOCAL, LOCAL]) stack.use(await tlsClient(setting, header));
 
     const third = await fromBalancer(setting.ports.imaps);
@@ -251,16 +282,17 @@ describe('limits fall on the client, not on the balancer', () => {
 
     first.socket.destroy();
     await setting.metricIs(6, 'postern_connections', {});
-    await open('192.0.2.1');
+    await logIn('192.0.2.1');
   });
 
-  test('connections in all and before login, also while headers are awaited', async () => {
+  test('connections before login, also while headers are awaited', async () => {
     await using setting = await startBehindBalancer('limits: { beforeLogin: 2 }');
-    const waiting = [await fromBalancer(setting.ports.imap), await fromBalancer(setting.ports.imaps)];
-    const third = await fromBalancer(setting.ports.imaps);
-    await third.closed();
+    const clients: Transcript[] = [];
+    for (let i = 0; i < 3; i++) clients.push(await fromBalancer(setting.ports.imaps));
+    const open = () => clients.filter(({ socket }) => !socket.destroyed);
+    await expect.poll(() => open().length, { timeout: 5000 }).toBe(2);
     expect(setting.events('connection_rejected')).toMatchObject([{ client: BALANCER, limit: 'beforeLogin' }]);
-    for (const client of waiting) client.reset();
+    for (const client of clients) client.reset();
     await setting.metricIs(0, 'postern_connections', {});
     await using _client = await tlsClient(setting, v2('192.0.2.1'));
   });
