@@ -76,11 +76,10 @@ test('a revocation still ends a session while it drains', async () => {
 test('past limits.drain a session is cut, without a word into its stream', async () => {
   await start('500ms');
   await using client = await session();
-  program.postern.signal('SIGTERM');
-  await draining();
   const from = performance.now();
+  program.postern.signal('SIGTERM');
   await client.closed();
-  expect(performance.now() - from).toBeGreaterThan(300);
+  expect(performance.now() - from).toBeGreaterThan(490);
   const { code, after } = await exit();
   expect(code).toBe(0);
   expect(after).toBeLessThan(2000);
