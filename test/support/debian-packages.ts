@@ -16,5 +16,6 @@ export const DEBIAN_PACKAGES: readonly DebianPackage[] = [
   { name: 'curl', use: 'an IMAP client for one command', program: 'curl' },
   { name: 'openssl', use: 'certificates as they should not be', program: 'openssl' },
   { name: 'bsdutils', use: 'script, a terminal for mutt', program: 'script' },
+  { name: 'fail2ban', use: 'the reader of the log for which docs/fail2ban is', program: 'fail2ban-regex' },
   { name: 'redis-server', use: 'limits that several processes share', program: 'redis-server' },
 ];
