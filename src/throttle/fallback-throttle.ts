@@ -29,8 +29,6 @@ export interface FallbackThrottleOptions {
 
 /** Milliseconds between checks. */
 const CHECK_INTERVAL = 1000;
-/** Milliseconds for TCP, TLS and Redis's own login. */
-const CONNECT_DEADLINE = 2000;
 /** Milliseconds for what an operator asks for: many commands. */
 const OPERATOR_DEADLINE = 5000;
 /** Operations that may wait for Redis at a time; more are answered by this process's own limits. */
@@ -139,7 +137,7 @@ export class FallbackThrottle implements Throttle, Disposable {
     if (this.#isStopped) return;
     const { shared, timeout } = this.#options;
     try {
-      await within(CONNECT_DEADLINE, shared.connect());
+      await shared.connect();
       await within(timeout, shared.probe());
       this.#recovered();
     } catch (error) {

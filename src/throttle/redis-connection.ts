@@ -4,7 +4,7 @@
 import { isIP } from 'node:net';
 import { Redis, type RedisOptions, ReplyError } from 'ioredis';
 import type { Secret } from '../lib/secret.ts';
-import { DeadlineError } from './deadline.ts';
+import { DeadlineError, within } from './deadline.ts';
 
 export interface RedisSettings {
   readonly host: string;
@@ -21,6 +21,9 @@ export interface RedisSettings {
 
 /** Lua, by the name that it is called by. It takes no keys. */
 export type Scripts = Readonly<Record<string, string>>;
+
+/** Milliseconds for TCP, TLS and Redis's own login. */
+const CONNECT_DEADLINE = 2000;
 
 export class RedisConnection {
   #options: RedisOptions & { readonly replyMapping: 'legacy' };
@@ -101,7 +104,12 @@ export class RedisConnection {
     });
     failed.catch(() => {});
     try {
-      await Promise.race([failed, establish(client, this.#db)]);
+      const connected = Promise.race([failed, establish(client, this.#db)]);
+      await within(
+        CONNECT_DEADLINE,
+        connected,
+        this.#options.tls ? 'TLS handshake (does it speak TLS?)' : 'connection',
+      );
     } catch (error) {
       if (this.#client === client) this.drop();
       else client.disconnect();

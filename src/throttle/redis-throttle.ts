@@ -18,7 +18,7 @@ import type { Block, BlockEntry, BlockKind, Throttle } from './throttle.ts';
 export interface SharedThrottle extends Omit<Throttle, 'mayVerify' | 'mismatch'> {
   /** Other settings for what comes from now on. Counts stay, and blocks end when they would have. */
   configure(settings: MemoryThrottleSettings): void;
-  /** Connects, unless there is a connection. Rejects with what stood in the way. */
+  /** Connects, unless there is a connection. Rejects with what stood in the way, after about 2 s at most. */
   connect(): Promise<void>;
   /** Rejects unless Redis takes writes. */
   probe(): Promise<void>;

@@ -55,7 +55,7 @@ export async function startRedis(options: RedisOptions = {}): Promise<RedisServe
     'enable-debug-command local',
     'maxmemory-policy noeviction',
     ...(maxmemory === undefined ? [] : [`maxmemory ${maxmemory}`]),
-    ...(password === undefined ? [] : [`requirepass ${password}`]),
+    ...(password === undefined ? [] : [`requirepass "${password}"`]),
   ].join('\n');
   const log = openSync(newLogFile('redis'), 'a');
   const child = spawnTied('redis-server', ['-'], { cwd: dir.path, stdio: ['pipe', log, log] });
