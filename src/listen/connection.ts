@@ -2,6 +2,7 @@
 
 import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
+import type { Place } from './place.ts';
 import type { Endpoint, ProxyHeader } from './proxy-protocol.ts';
 
 export interface TlsFacts {
@@ -31,6 +32,7 @@ export class Connection {
   /** Called at most once; set by the dialogue that is under way. */
   onInterrupt: ((why: Interruption) => void) | undefined;
   #secure: ((socket: Socket) => Promise<TLSSocket>) | undefined;
+  readonly #place: Pick<Place, 'heard' | 'attempting'>;
   #loggedIn: () => void;
 
   constructor(options: {
@@ -40,6 +42,7 @@ export class Connection {
     destination: Endpoint;
     socket: Socket;
     secure: (socket: Socket) => Promise<TLSSocket>;
+    place: Pick<Place, 'heard' | 'attempting'>;
     loggedIn: () => void;
   }) {
     this.id = options.id;
@@ -48,6 +51,7 @@ export class Connection {
     this.destination = options.destination;
     this.socket = options.socket;
     this.#secure = options.secure;
+    this.#place = options.place;
     this.#loggedIn = options.loggedIn;
   }
 
@@ -73,6 +77,16 @@ export class Connection {
     const secured = await secure(this.socket);
     this.socket = secured;
     this.tls = { version: secured.getProtocol() ?? 'unknown', cipher: secured.getCipher().name };
+  }
+
+  /** The client has said something: it does not give way to the next one that comes (limits.ts). */
+  heard(): void {
+    this.#place.heard();
+  }
+
+  /** Its login is under way, and may take as long as it takes; or has failed. */
+  attempting(isUnderWay: boolean): void {
+    this.#place.attempting(isUnderWay);
   }
 
   /** The wait before login is over: its deadline and its place among those that wait are given back. */

@@ -7,7 +7,8 @@ import type { Events } from '../events.ts';
 import { canonicalAddress, NetworkSet } from '../lib/network.ts';
 import { Connection, type Interruption } from './connection.ts';
 import { closeWith } from './goodbye.ts';
-import type { ConnectionLimits, Place } from './limits.ts';
+import type { ConnectionLimits } from './limits.ts';
+import type { Place } from './place.ts';
 import { readProxyHeader } from './proxy-header.ts';
 import { type Endpoint, looksLikeProxyHeader } from './proxy-protocol.ts';
 import { looksLikeTls, type ServerTls, startServerTls } from './tls.ts';
@@ -171,9 +172,14 @@ export class Listener {
       destination,
       socket,
       secure: (plain) => this.#secure(plain, listener, serverTls),
+      place,
       loggedIn,
     });
     const deadline = setTimeout(() => interrupt(connection, 'deadline'), loginDeadline);
+    place.onGivenWay = (bound) => {
+      events.connectionRejected({ listener: listener.name, address: connection.client.address, bound });
+      connection.socket.destroy();
+    };
     this.#beforeLogin.add(connection);
     socket.once('close', () => {
       loggedIn();

@@ -157,18 +157,24 @@ describe('connections', () => {
     return { served, leave: () => client[Symbol.asyncDispose]() };
   };
 
+  const logIn = async (postern: Setting, localAddress: string) => {
+    const client = await postern.client({ localAddress });
+    await client.send(`a LOGIN alice ${postern.password}\r\n`);
+    await client.expect('a OK …');
+    return { leave: () => client[Symbol.asyncDispose]() };
+  };
+
   test.each([
     ['perNetwork', '127.0.0.8', true],
-    ['beforeLogin', '127.0.0.8', false],
     ['connections', '127.0.0.8', false],
   ])(
-    '%s: at the bound a connection is closed unanswered; when one leaves, the next is served',
+    '%s: at the bound a connection is closed unanswered; when a session ends, the next is served',
     async (limit, other, otherServed) => {
       await using postern = await startSetting({ config: `limits: { ${limit}: 2 }` });
-      const one = await isServed(postern, '127.0.0.7');
-      const two = await isServed(postern, '127.0.0.7');
+      const one = await logIn(postern, '127.0.0.7');
+      const two = await logIn(postern, '127.0.0.7');
       const three = await isServed(postern, '127.0.0.7');
-      expect([one, two, three].map(({ served }) => served)).toEqual([true, true, false]);
+      expect(three.served).toBe(false);
       const elsewhere = await isServed(postern, other);
       expect(elsewhere.served).toBe(otherServed);
       await postern.metricIs(otherServed ? 1 : 2, 'postern_connections_rejected_total', { limit });
@@ -181,6 +187,42 @@ describe('connections', () => {
       await postern.metricIs(0, 'postern_connections');
     },
   );
+
+  test.each(['perNetwork', 'beforeLogin', 'connections'])(
+    '%s: at the bound, who has said nothing gives way to who comes',
+    async (limit) => {
+      await using postern = await startSetting({ config: `limits: { ${limit}: 2 }` });
+      await using one = await postern.plain({ localAddress: '127.0.0.7' });
+      await one.expect('* OK …');
+      await using two = await postern.plain({ localAddress: '127.0.0.7' });
+      await two.expect('* OK …');
+      await using three = await postern.plain({ localAddress: '127.0.0.7' });
+      await three.expect('* OK …');
+      await one.closed();
+      await postern.metricIs(1, 'postern_connections_rejected_total', { limit });
+      await two.send('a NOOP\r\n');
+      await two.expect('a OK Done');
+      await using four = await postern.plain({ localAddress: '127.0.0.7' });
+      await four.expect('* OK …');
+      await three.closed();
+      await two.send('b NOOP\r\n');
+      await two.expect('b OK Done');
+    },
+  );
+
+  test('who talks does not give way at once: who comes is closed unanswered', async () => {
+    await using postern = await startSetting({ config: 'limits: { beforeLogin: 2 }' });
+    await using one = await postern.client();
+    await using two = await postern.client();
+    expect((await isServed(postern, '127.0.0.8')).served).toBe(false);
+    for (const client of [one, two]) {
+      await client.send(`a LOGIN alice ${postern.password}\r\n`);
+      await client.expect('a OK …');
+    }
+    const three = await isServed(postern, '127.0.0.8');
+    expect(three.served).toBe(true);
+    await three.leave();
+  });
 
   test('a session gives its place before login back, and keeps those in all and of its network', async () => {
     await using postern = await startSetting({ config: 'limits: { beforeLogin: 1, perNetwork: 2 }' });

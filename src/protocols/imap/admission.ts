@@ -31,10 +31,17 @@ export async function attemptLogin(
     arrivedAt: deps.clock.monotonic(),
   };
   if (connection.isHealthCheck) return refuseHealthCheck(dialogue, tag, attempt);
-  const decision = await deps.gate.decide(attempt);
-  if (decision.verdict.kind === 'admitted') return join(dialogue, tag, attempt, decision, decision.verdict);
-  report(dialogue, attempt, decision, decision.verdict);
-  return decision.answer ? refuse(dialogue, tag, decision.verdict) : dialogue.drop();
+  connection.attempting(true);
+  try {
+    const decision = await deps.gate.decide(attempt);
+    if (decision.verdict.kind === 'admitted') {
+      return await join(dialogue, tag, attempt, decision, decision.verdict);
+    }
+    report(dialogue, attempt, decision, decision.verdict);
+    return decision.answer ? refuse(dialogue, tag, decision.verdict) : dialogue.drop();
+  } finally {
+    connection.attempting(false);
+  }
 }
 
 /** Nobody knows whose attempt it is, so it counts against nobody, and cannot be let in. */

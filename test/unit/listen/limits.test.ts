@@ -3,7 +3,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { connectionsFor, openFilesLimit } from '../../../src/listen/file-descriptors.ts';
-import { ConnectionLimits, Place } from '../../../src/listen/limits.ts';
+import { type ConnectionBounds, ConnectionLimits } from '../../../src/listen/limits.ts';
+import { Place } from '../../../src/listen/place.ts';
 
 const MANY = { connections: 1000, perNetwork: 1000, beforeLogin: 1000 };
 
@@ -12,41 +13,37 @@ function placeOf(given: Place | string): Place {
   return given;
 }
 
-describe('a bound', () => {
+function loggedIn(given: Place | string): Place {
+  const place = placeOf(given);
+  place.loggedIn();
+  return place;
+}
+
+describe('a bound, where everybody has logged in', () => {
   test('in all', () => {
     const limits = new ConnectionLimits({ ...MANY, connections: 2 });
-    const first = placeOf(limits.enter('192.0.2.1'));
-    placeOf(limits.enterUnnamed()).loggedIn();
+    const first = loggedIn(limits.enter('192.0.2.1'));
+    loggedIn(limits.enterUnnamed());
     expect(limits.enter('192.0.2.3')).toBe('connections');
+    expect(limits.enterUnnamed()).toBe('connections');
     first.leave();
     placeOf(limits.enter('192.0.2.3'));
   });
 
   test('by file descriptors', () => {
     const limits = new ConnectionLimits({ ...MANY, fileDescriptors: 1 });
-    const first = placeOf(limits.enter('192.0.2.1'));
+    const first = loggedIn(limits.enter('192.0.2.1'));
     expect(limits.enter('192.0.2.2')).toBe('fileDescriptors');
-    expect(limits.enterUnnamed()).toBe('fileDescriptors');
     first.leave();
-    placeOf(limits.enterUnnamed());
-  });
-
-  test('before login, which logging in gives back', () => {
-    const limits = new ConnectionLimits({ ...MANY, beforeLogin: 1 });
-    const first = placeOf(limits.enter('192.0.2.1'));
-    expect(limits.enter('192.0.2.2')).toBe('beforeLogin');
-    first.loggedIn();
     placeOf(limits.enter('192.0.2.2'));
-    first.leave();
-    expect(limits.enter('192.0.2.3')).toBe('beforeLogin');
   });
 
   test('per network: an IPv4 address, an IPv6 /64', () => {
     const limits = new ConnectionLimits({ ...MANY, perNetwork: 1 });
-    placeOf(limits.enter('192.0.2.1'));
+    loggedIn(limits.enter('192.0.2.1'));
     expect(limits.enter('192.0.2.1')).toBe('perNetwork');
-    placeOf(limits.enter('192.0.2.2'));
-    placeOf(limits.enter('2001:db8:0:1::1'));
+    loggedIn(limits.enter('192.0.2.2'));
+    loggedIn(limits.enter('2001:db8:0:1::1'));
     expect(limits.enter('2001:db8:0:1:ffff::2')).toBe('perNetwork');
     placeOf(limits.enter('2001:db8:0:2::1'));
   });
@@ -55,6 +52,7 @@ describe('a bound', () => {
     const limits = new ConnectionLimits({ ...MANY, perNetwork: 1 });
     const [first, second, third] = [1, 2, 3].map(() => placeOf(limits.enterUnnamed()));
     expect(first!.name('192.0.2.1')).toBe(true);
+    first!.loggedIn();
     expect(second!.name('192.0.2.1')).toBe(false);
     expect(third!.name('192.0.2.2')).toBe(true);
     expect(limits.enter('192.0.2.1')).toBe('perNetwork');
@@ -63,10 +61,138 @@ describe('a bound', () => {
   });
 });
 
+describe('where a bound is reached, another gives way', () => {
+  function setting(bounds: Partial<ConnectionBounds>) {
+    let now = 0;
+    const limits = new ConnectionLimits({ ...MANY, ...bounds }, { monotonic: () => now });
+    /** Who gave way, and for which bound. */
+    const gone: string[] = [];
+    const watched = (given: Place | string, name: string) => {
+      const place = placeOf(given);
+      place.onGivenWay = (bound) => gone.push(`${name} ${bound}`);
+      return place;
+    };
+    return {
+      limits,
+      gone,
+      silent: (address: string, name = address) => watched(limits.enter(address), name),
+      talking(address: string, name = address) {
+        const place = watched(limits.enter(address), name);
+        place.heard();
+        return place;
+      },
+      unnamed: (name: string) => watched(limits.enterUnnamed(), name),
+      pass: (milliseconds: number) => {
+        now += milliseconds;
+      },
+    };
+  }
+
+  test('one that has said nothing: of the network with the most such, the one that has waited longest', () => {
+    const { gone, silent } = setting({ beforeLogin: 5 });
+    silent('192.0.2.1', 'the valid client');
+    for (const name of ['a', 'b', 'c', 'd', 'e', 'f']) silent('192.0.2.66', name);
+    expect(gone).toEqual(['a beforeLogin', 'b beforeLogin']);
+    silent('192.0.2.2', 'another valid client');
+    expect(gone.at(-1)).toBe('c beforeLogin');
+  });
+
+  test('where each is from a network of its own, the one that has said nothing for longest', () => {
+    const { gone, silent } = setting({ beforeLogin: 3 });
+    for (let i = 1; i <= 6; i++) silent(`192.0.2.${i}`);
+    expect(gone).toEqual(['192.0.2.1 beforeLogin', '192.0.2.2 beforeLogin', '192.0.2.3 beforeLogin']);
+  });
+
+  test('who says something is let finish: those who come too soon in a storm are turned away', () => {
+    const { limits, gone, talking } = setting({ beforeLogin: 3 });
+    const first = talking('192.0.2.1');
+    talking('192.0.2.2');
+    talking('192.0.2.2');
+    expect(limits.enter('192.0.2.3')).toBe('beforeLogin');
+    first.loggedIn();
+    talking('192.0.2.3');
+    expect(gone).toEqual([]);
+  });
+
+  test('but not for ever', () => {
+    const { limits, gone, talking, silent, pass } = setting({ beforeLogin: 2, perNetwork: 2 });
+    talking('192.0.2.1', 'a');
+    talking('192.0.2.1', 'b');
+    pass(9999);
+    expect(limits.enter('192.0.2.1')).toBe('perNetwork');
+    expect(limits.enter('192.0.2.2')).toBe('beforeLogin');
+    pass(1);
+    silent('192.0.2.1');
+    silent('192.0.2.2');
+    // The silent one comes first, although the other that talks has had its time, too.
+    expect(gone).toEqual(['a perNetwork', '192.0.2.1 beforeLogin']);
+  });
+
+  test('nor where a crowd from one network talks, and somebody comes from a smaller one', () => {
+    const { limits, gone, talking } = setting({ beforeLogin: 12 });
+    for (let i = 1; i <= 12; i++) talking('192.0.2.66', `${i}`);
+    expect(limits.enter('192.0.2.66')).toBe('beforeLogin');
+    talking('192.0.2.1');
+    talking('192.0.2.1');
+    expect(gone).toEqual(['1 beforeLogin', '2 beforeLogin']);
+    // Ten are no crowd.
+    expect(limits.enter('192.0.2.2')).toBe('beforeLogin');
+  });
+
+  test('nobody whose login is under way, until it has failed', () => {
+    const { limits, gone, silent, pass } = setting({ beforeLogin: 1 });
+    const place = silent('192.0.2.1');
+    place.attempting(true);
+    pass(60_000);
+    expect(limits.enter('192.0.2.2')).toBe('beforeLogin');
+    place.attempting(false);
+    expect(limits.enter('192.0.2.2')).toBe('beforeLogin');
+    pass(10_000);
+    silent('192.0.2.2');
+    expect(gone).toEqual(['192.0.2.1 beforeLogin']);
+  });
+
+  test('nobody who has logged in', () => {
+    const { limits, gone, silent, pass } = setting({ connections: 3, perNetwork: 2 });
+    silent('192.0.2.1', 'a session').loggedIn();
+    silent('192.0.2.1', 'silent');
+    const session = silent('192.0.2.1', 'a second session');
+    session.attempting(true);
+    session.loggedIn();
+    session.attempting(false);
+    expect(gone).toEqual(['silent perNetwork']);
+    silent('192.0.2.2', 'silent too');
+    silent('192.0.2.3', 'a third session').loggedIn();
+    expect(gone).toEqual(['silent perNetwork', 'silent too connections']);
+    pass(60_000);
+    expect(limits.enter('192.0.2.4')).toBe('connections');
+  });
+
+  test('in a network that its balancer names, and among those whom it has not named', () => {
+    const { gone, silent, unnamed } = setting({ beforeLogin: 4, perNetwork: 2 });
+    const [, second, third] = ['u1', 'u2', 'u3'].map(unnamed);
+    silent('192.0.2.1');
+    silent('192.0.2.2');
+    expect(gone).toEqual(['u1 beforeLogin']);
+    second!.heard();
+    expect(second!.name('192.0.2.1')).toBe(true);
+    expect(third!.name('192.0.2.1')).toBe(true);
+    expect(gone).toEqual(['u1 beforeLogin', '192.0.2.1 perNetwork']);
+  });
+
+  test('one for one, also after the bounds have become lower', () => {
+    const { limits, gone, silent } = setting({});
+    for (let i = 1; i <= 9; i++) silent(`192.0.2.${i}`);
+    limits.configure({ connections: 3, perNetwork: 1, beforeLogin: 2 });
+    silent('192.0.2.10');
+    expect(gone).toEqual(['192.0.2.1 connections']);
+  });
+});
+
 test('whatever happens in whatever order, the places of all who are gone are free', () => {
   const bounds = { connections: 8, perNetwork: 3, beforeLogin: 5 };
   const step = fc.tuple(
-    fc.constantFrom('enter', 'enterUnnamed', 'name', 'loggedIn', 'leave'),
+    fc.constantFrom('enter', 'enterUnnamed', 'name', 'heard', 'attempt', 'fail', 'loggedIn', 'leave'),
     fc.nat(9),
     fc.constantFrom('192.0.2.1', '192.0.2.2', '2001:db8::1'),
   );
@@ -79,15 +205,20 @@ test('whatever happens in whatever order, the places of all who are gone are fre
         if (what === 'enter' || what === 'enterUnnamed') {
           const given = what === 'enter' ? limits.enter(address) : limits.enterUnnamed();
           if (given instanceof Place) places.push(given);
+          expect(places.filter(({ stage }) => stage !== 'gone').length).toBeLessThanOrEqual(
+            bounds.connections,
+          );
+          expect(places.filter((each) => each.isBeforeLogin).length).toBeLessThanOrEqual(bounds.beforeLogin);
         } else if (what === 'name') place?.name(address);
-        else place?.[what as 'loggedIn' | 'leave']();
+        else if (what === 'attempt' || what === 'fail') place?.attempting(what === 'attempt');
+        else place?.[what as 'heard' | 'loggedIn' | 'leave']();
       }
       for (const place of places) place.leave();
       // Room for exactly as many as at the start.
       for (let i = 0; i < bounds.perNetwork; i++) placeOf(limits.enter('192.0.2.1')).loggedIn();
       expect(limits.enter('192.0.2.1')).toBe('perNetwork');
       for (let i = 0; i < 3; i++) placeOf(limits.enter('192.0.2.2')).loggedIn();
-      for (let i = 0; i < 2; i++) placeOf(limits.enterUnnamed());
+      for (let i = 0; i < 2; i++) placeOf(limits.enterUnnamed()).loggedIn();
       expect(limits.enterUnnamed()).toBe('connections');
     }),
   );

@@ -1,0 +1,81 @@
+// One connection's share of the limits (limits.ts), from accept until it is closed.
+
+/** The name of a bound: a key of the config's `limits`, or file descriptors. */
+export type ConnectionBound = 'connections' | 'perNetwork' | 'beforeLogin' | 'fileDescriptors';
+
+/** Stands for the network of a client that its balancer has not named yet. No network is called so. */
+export const UNNAMED = '';
+
+export type Stage =
+  /** Not a byte from the client yet. */
+  | 'silent'
+  | 'talking'
+  /** Its login is under way. */
+  | 'attempting'
+  | 'logged in'
+  /** Closed, or given way. */
+  | 'gone';
+
+interface PlaceSteps {
+  /** Gives the place its network; false if that has no place left. */
+  readonly name: (address: string) => boolean;
+  readonly moved: (from: Stage) => void;
+}
+
+export class Place {
+  readonly #steps: PlaceSteps;
+  #stage: Stage = 'silent';
+  /** For the limits only, as is `talksSince`: milliseconds, monotonic. */
+  network = UNNAMED;
+  talksSince = 0;
+  /** Called when another connection takes the place: this one is to be closed. */
+  onGivenWay: ((bound: ConnectionBound) => void) | undefined;
+
+  constructor(steps: PlaceSteps) {
+    this.#steps = steps;
+  }
+
+  get stage(): Stage {
+    return this.#stage;
+  }
+
+  get isBeforeLogin(): boolean {
+    return this.#stage !== 'logged in' && this.#stage !== 'gone';
+  }
+
+  /** Counts for the address's network from now on; false if that has no place left. */
+  name(address: string): boolean {
+    if (this.network !== UNNAMED || this.#stage === 'gone') return true;
+    return this.#steps.name(address);
+  }
+
+  /** The client has said something. */
+  heard(): void {
+    if (this.#stage === 'silent') this.#move('talking');
+  }
+
+  /** Its login is under way, or has failed. */
+  attempting(isUnderWay: boolean): void {
+    if (isUnderWay && this.isBeforeLogin) this.#move('attempting');
+    else if (!isUnderWay && this.#stage === 'attempting') this.#move('talking');
+  }
+
+  loggedIn(): void {
+    if (this.isBeforeLogin) this.#move('logged in');
+  }
+
+  leave(): void {
+    if (this.#stage !== 'gone') this.#move('gone');
+  }
+
+  giveWay(bound: ConnectionBound): void {
+    this.leave();
+    this.onGivenWay?.(bound);
+  }
+
+  #move(to: Stage): void {
+    const from = this.#stage;
+    this.#stage = to;
+    this.#steps.moved(from);
+  }
+}
