@@ -11,10 +11,12 @@ import { configWarnings } from './config/warnings.ts';
 import { createEvents, type Events } from './events.ts';
 import { Parking } from './gate/parking.ts';
 import { RememberedVerifications } from './gate/remembered.ts';
+import { Shedding } from './gate/shedding.ts';
 import { Uses } from './gate/uses.ts';
 import { type Generation, makeGeneration, readConfigFiles } from './generation.ts';
 import { type Clock, systemClock } from './lib/clock.ts';
 import { ConfigError } from './lib/errors.ts';
+import { EventLoopWatch } from './lib/event-loop.ts';
 import { createLog, type Log } from './lib/log.ts';
 import { Metrics } from './lib/metrics.ts';
 import { CertificateWatch } from './listen/certificate-watch.ts';
@@ -53,10 +55,10 @@ export interface App extends AsyncDisposable {
 const PURGE_INTERVAL = 3_600_000;
 /** For a balancer's PROXY header, in milliseconds: it is sent at once, but may have to be sent again (proxy-protocol.txt §2). */
 const PROXY_HEADER_DEADLINE = 5_000;
-/** For the last bytes to leave, in milliseconds; it is part of `limits.drain`. */
+/** For the last bytes to leave, in milliseconds. */
 const LAST_WORDS = 200;
 /** For store, Redis and servers to close, in milliseconds: a store that hangs does not keep the process from ending. */
-const CLOSE_DEADLINE = 1_000;
+const CLOSE_DEADLINE = 800;
 
 /**
  * Starts everything; resolves when every listener accepts. Rejects with ConfigError for what the admin has to mend, having
@@ -70,7 +72,7 @@ export async function createApp(config: Config, overrides: AppOverrides = {}): P
   for (const warning of configWarnings(config)) events.configWarning(warning);
 
   // What lasts, whatever is reloaded.
-  const store = started.use(await openStore(config.store.url, { clock }));
+  const store = started.use(await openStore(config.store.url, { clock, onChange: events.storeChanged }));
   const keys = await openKeys({ file: config.keys.file, store });
   const { perUser } = config.limits;
   const sessions = started.use(new LiveSessions({ store, clock, events, perUser }));
@@ -82,7 +84,9 @@ export async function createApp(config: Config, overrides: AppOverrides = {}): P
   const parking = started.use(new Parking(parkingBounds(config), clock));
   const uses = new Uses(store, clock, (error) => events.storeFailed('last use', error));
   const { throttle } = limits;
-  const gate = { store, keys, verifier, throttle, remembered, uses, parking, clock };
+  const eventLoop = started.use(new EventLoopWatch({ onChange: events.overloadChanged }));
+  const shedding = new Shedding(eventLoop);
+  const gate = { store, keys, verifier, throttle, remembered, uses, parking, shedding, clock };
   const lasting = { gate, sessions, events };
   const connections = new ConnectionLimits({
     ...config.limits,
@@ -196,7 +200,7 @@ export async function createApp(config: Config, overrides: AppOverrides = {}): P
       const { drain } = generation.config.limits;
       events.draining(sessions.size, drain);
       listeners.close();
-      await atMost(drain - LAST_WORDS, allEnded(listeners, sessions));
+      await atMost(drain, allEnded(listeners, sessions));
       const cut = sessions.end('all', 'shutdown');
       if (cut > 0 || listeners.beforeLogin > 0) await pause(LAST_WORDS);
       listeners.dropBeforeLogin();

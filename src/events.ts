@@ -2,6 +2,7 @@
 // What a peer sent reaches a line only through `printable`; secrets are not in these arguments at all.
 
 import type { Reason } from './gate/verdict.ts';
+import { UnavailableError } from './lib/errors.ts';
 import type { Log } from './lib/log.ts';
 import type { Metrics } from './lib/metrics.ts';
 import type { Protocol } from './lib/protocol.ts';
@@ -51,8 +52,14 @@ export function createEvents({ log, metrics }: { log: Log; metrics: Metrics }) {
     clientPort: connection.client.port,
     ...(connection.balancer ? { balancer: connection.balancer } : {}),
   });
-  let storeAnswers = true;
   metrics.set('postern_throttle_degraded', {}, 0);
+  metrics.set('postern_store_up', { operation: 'read' }, 1);
+  metrics.set('postern_store_up', { operation: 'write' }, 1);
+  metrics.set('postern_overloaded', {}, 0);
+  const internalError = (where: string, error: unknown) => {
+    const stack = error instanceof Error ? error.stack : undefined;
+    log.error({ event: 'internal_error', where, error: errorText(error), stack }, 'internal error');
+  };
 
   return {
     listening(listener: string, address: string, port: number) {
@@ -252,18 +259,23 @@ export function createEvents({ log, metrics }: { log: Log; metrics: Metrics }) {
       );
     },
 
-    storeFailed(during: string, error: unknown) {
-      if (storeAnswers) {
-        log.error(
-          { event: 'store_unavailable', during, error: errorText(error) },
-          'the store does not answer',
-        );
+    /** `error`: why the store cannot be read (written) from now on; null: it can again. */
+    storeChanged(operation: 'read' | 'write', error: Error | null) {
+      metrics.set('postern_store_up', { operation }, error === null ? 1 : 0);
+      if (error === null) {
+        log.info({ event: 'store_recovered', operation }, `the store can be ${DONE[operation]} again`);
+      } else {
+        const line = { event: 'store_unavailable', operation, error: errorText(error) };
+        log.error(line, `the store cannot be ${DONE[operation]}`);
       }
-      storeAnswers = false;
     },
-    storeAnswered() {
-      if (!storeAnswers) log.info({ event: 'store_recovered' }, 'the store answers again');
-      storeAnswers = true;
+    /** One call's failure. That the store does not answer is `storeChanged`'s to tell, once. */
+    storeFailed(during: string, error: unknown) {
+      if (error instanceof UnavailableError) {
+        log.debug({ event: 'store_call_failed', during, error: errorText(error) });
+      } else {
+        internalError(during, error);
+      }
     },
     /** `detail` holds no secret: Redis's own error texts may. */
     throttleDegraded(detail: string) {
@@ -277,12 +289,21 @@ export function createEvents({ log, metrics }: { log: Log; metrics: Metrics }) {
       metrics.set('postern_throttle_degraded', {}, 0);
       log.info({ event: 'throttle_recovered' }, 'Redis can be used again: limits are shared');
     },
-    internalError(where: string, error: unknown) {
-      const stack = error instanceof Error ? error.stack : undefined;
-      log.error({ event: 'internal_error', where, error: errorText(error), stack }, 'internal error');
+    /** `delay`: of the event loop, in milliseconds. */
+    overloadChanged(isLate: boolean, delay: number) {
+      metrics.set('postern_overloaded', {}, isLate ? 1 : 0);
+      const seconds = Number((delay / 1000).toFixed(3));
+      if (isLate) {
+        log.warn({ event: 'overloaded', seconds }, 'the event loop is late: attempts that crowd are refused');
+      } else {
+        log.info({ event: 'overload_ended', seconds }, 'the event loop is in time again');
+      }
     },
+    internalError,
   };
 }
+
+const DONE = { read: 'read', write: 'written' } as const;
 
 const CLIENT_MISTAKES = {
   plaintext_on_tls_port: 'a client spoke plaintext on a TLS port: its security setting should be SSL/TLS',

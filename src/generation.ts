@@ -19,7 +19,7 @@ import { addressText, type UpstreamTarget } from './upstream/target.ts';
 export interface Lasting {
   readonly gate: Pick<
     GateDeps,
-    'store' | 'keys' | 'verifier' | 'throttle' | 'remembered' | 'uses' | 'parking' | 'clock'
+    'store' | 'keys' | 'verifier' | 'throttle' | 'remembered' | 'uses' | 'parking' | 'shedding' | 'clock'
   >;
   readonly sessions: ImapDeps['sessions'];
   readonly events: ImapDeps['events'];

@@ -22,6 +22,7 @@ import type { Parking } from './parking.ts';
 import { policyRefusal } from './policy.ts';
 import type { RememberedVerifications } from './remembered.ts';
 import { type Route, routeFor } from './routes.ts';
+import type { Shedding } from './shedding.ts';
 import type { Uses } from './uses.ts';
 import type { Attempt, Decision, RefusedReason, ThrottledReason, Verdict } from './verdict.ts';
 
@@ -38,12 +39,12 @@ export interface GateDeps {
   readonly remembered: RememberedVerifications;
   readonly uses: Uses;
   readonly parking: Parking;
+  readonly shedding: Shedding;
   /** Milliseconds from an attempt's arrival to the answer of a refusal. */
   readonly failureDelay: number;
   readonly clock: Clock;
   readonly events: {
     storeFailed(during: string, error: unknown): void;
-    storeAnswered(): void;
     verificationQueue(length: number): void;
     internalError(where: string, error: unknown): void;
   };
@@ -73,11 +74,20 @@ export class Gate {
     this.#deps = deps;
   }
 
-  /** Never rejects for what a client sent. Refusals and throttlings resolve after the constant delay. */
+  /**
+   * Never rejects for what a client sent. Refusals, throttlings and what is refused for overload resolve after the constant
+   * delay.
+   */
   async decide(attempt: Attempt): Promise<Decision> {
-    const { verdict, user, record } = await this.#judge(attempt);
-    const answer = await this.#answerTime(attempt, verdict);
-    return { verdict, answer, user, passwordId: record?.id ?? null };
+    const done = this.#deps.shedding.enter(networkOf(attempt.client.address));
+    try {
+      const judged = done === undefined ? OVERLOADED : await this.#judge(attempt);
+      const { verdict, user, record } = judged;
+      const answer = await this.#answerTime(attempt, verdict);
+      return { verdict, answer, user, passwordId: record?.id ?? null };
+    } finally {
+      done?.();
+    }
   }
 
   async #judge(attempt: Attempt): Promise<Judgement> {
@@ -123,9 +133,7 @@ export class Gate {
     const { store, keys, remembered, events } = this.#deps;
     const { user, password } = candidate;
     try {
-      const selection = await store.select(user, keys.selectors(user, password));
-      events.storeAnswered();
-      return selection;
+      return await store.select(user, keys.selectors(user, password));
     } catch (error) {
       if (!(error instanceof StoreUnavailableError)) throw error;
       const last = remembered.lastMatch(remembered.keyOf(user, password));
@@ -220,9 +228,11 @@ export class Gate {
   /** Step 8. False: there is no place left to wait in, so the connection is closed unanswered. */
   #answerTime(attempt: Attempt, verdict: Verdict): Promise<boolean> {
     const { failureDelay, parking } = this.#deps;
-    const late =
-      verdict.kind === 'throttled' || (verdict.kind === 'refused' && verdict.reason !== 'empty_password');
-    if (!late || failureDelay === 0) return Promise.resolve(true);
+    const isLate =
+      verdict.kind === 'throttled' ||
+      (verdict.kind === 'refused' && verdict.reason !== 'empty_password') ||
+      (verdict.kind === 'unavailable' && verdict.reason === 'overloaded');
+    if (!isLate || failureDelay === 0) return Promise.resolve(true);
     return parking.park(networkOf(attempt.client.address), attempt.arrivedAt + failureDelay);
   }
 
@@ -241,6 +251,8 @@ function judgement(
 ): Judgement {
   return { verdict, user, record };
 }
+
+const OVERLOADED = judgement({ kind: 'unavailable', reason: 'overloaded' });
 
 function refused(reason: RefusedReason): Verdict {
   return { kind: 'refused', reason };

@@ -46,6 +46,7 @@ export type ThrottledReason = (typeof THROTTLED_REASONS)[number];
 export const UNAVAILABLE_REASONS = [
   'store',
   'hash_queue',
+  'overloaded',
   'upstream_unreachable',
   'upstream_refused_postern',
   'upstream_protocol',

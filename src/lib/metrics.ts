@@ -77,6 +77,16 @@ export const METRICS = {
     labels: ['upstream'],
     buckets: SECONDS,
   },
+  postern_store_up: {
+    type: 'gauge',
+    help: '1 while the store can be read (written), 0 while it cannot.',
+    labels: ['operation'],
+  },
+  postern_overloaded: {
+    type: 'gauge',
+    help: '1 while the event loop is late and attempts that crowd are refused.',
+    labels: [],
+  },
   postern_throttle_degraded: {
     type: 'gauge',
     help: '1 while limits that should be shared are kept by this process alone.',

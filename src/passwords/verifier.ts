@@ -23,18 +23,13 @@ export interface VerifierOptions extends VerifierBounds {
   readonly verify?: (hash: string, password: AppPassword) => Promise<boolean>;
 }
 
-interface Waiting {
-  readonly key: string | undefined;
-  readonly start: () => void;
-}
-
 export class Verifier {
   #bounds: VerifierBounds;
   readonly #onVerified: (result: 'match' | 'mismatch') => void;
   readonly #verify: (hash: string, password: AppPassword) => Promise<boolean>;
-  readonly #waiting: Waiting[] = [];
-  /** How many wait for each key. */
-  readonly #perKey = new Map<string, number>();
+  /** Who waits, by network; the network that is first is the next. */
+  readonly #waiting = new Map<string | undefined, (() => void)[]>();
+  #length = 0;
   #running = 0;
 
   constructor(options: VerifierOptions) {
@@ -46,7 +41,7 @@ export class Verifier {
   /** Other bounds from now on. What runs or waits goes on. */
   configure(bounds: VerifierBounds): void {
     this.#bounds = bounds;
-    while (this.#running < bounds.concurrency && this.#waiting.length > 0) {
+    while (this.#running < bounds.concurrency && this.#length > 0) {
       this.#running++;
       this.#startNext();
     }
@@ -54,12 +49,12 @@ export class Verifier {
 
   /** How many wait. */
   get length(): number {
-    return this.#waiting.length;
+    return this.#length;
   }
 
   /**
-   * Whether the secret is the one that was hashed; first come, first served. `network` is whom the work is for: one
-   * network may hold at most a quarter of the queue, so that one hostile device cannot fill it for everybody.
+   * Whether the secret is the one that was hashed. `network` is whom the work is for: networks take turns, and one may
+   * hold at most a quarter of the queue, so that a hostile device neither fills it for everybody nor makes them wait.
    * Rejects with HashQueueFullError, or with what argon2 says of a malformed hash.
    */
   async verify(hash: string, password: AppPassword, network?: string): Promise<boolean> {
@@ -86,28 +81,31 @@ export class Verifier {
   /** Waits until a run that ended hands its place over: `#running` stays as it is. */
   #turn(key: string | undefined): Promise<void> {
     const { queue } = this.#bounds;
-    const held = key === undefined ? 0 : (this.#perKey.get(key) ?? 0);
-    if (this.#waiting.length >= queue || held >= Math.max(1, Math.floor(queue / 4))) {
+    const waiting = this.#waiting.get(key) ?? [];
+    const isTooMany = key !== undefined && waiting.length >= Math.max(1, Math.floor(queue / 4));
+    if (this.#length >= queue || isTooMany) {
       return Promise.reject(new HashQueueFullError('too many verifications are waiting'));
     }
-    if (key !== undefined) this.#perKey.set(key, held + 1);
-    return new Promise((start) => this.#waiting.push({ key, start }));
+    this.#waiting.set(key, waiting);
+    this.#length++;
+    return new Promise((start) => waiting.push(start));
   }
 
   /** A run has ended: its place is handed over, unless there are fewer places by now. */
   #next(): void {
-    if (this.#waiting.length === 0 || this.#running > this.#bounds.concurrency) this.#running--;
+    if (this.#length === 0 || this.#running > this.#bounds.concurrency) this.#running--;
     else this.#startNext();
   }
 
   #startNext(): void {
-    const next = this.#waiting.shift();
+    const [next] = this.#waiting;
     if (next === undefined) return;
-    if (next.key !== undefined) {
-      const left = (this.#perKey.get(next.key) ?? 1) - 1;
-      if (left === 0) this.#perKey.delete(next.key);
-      else this.#perKey.set(next.key, left);
-    }
-    next.start();
+    const [key, waiting] = next;
+    const start = waiting.shift();
+    this.#length--;
+    // Behind the other networks, or gone.
+    this.#waiting.delete(key);
+    if (waiting.length > 0) this.#waiting.set(key, waiting);
+    start?.();
   }
 }

@@ -89,7 +89,7 @@ class Entry implements LiveSession {
 export class LiveSessions implements Disposable {
   readonly #store: Pick<Store, 'standings' | 'watch'>;
   readonly #clock: Clock;
-  readonly #events: Pick<Events, 'storeFailed' | 'storeAnswered' | 'internalError'>;
+  readonly #events: Pick<Events, 'storeFailed' | 'internalError'>;
   #perUser: number;
   readonly #entries = new Map<string, Entry>();
   readonly #ofUser = new Map<User, number>();
@@ -102,7 +102,7 @@ export class LiveSessions implements Disposable {
   constructor(deps: {
     store: Pick<Store, 'standings' | 'watch'>;
     clock: Clock;
-    events: Pick<Events, 'storeFailed' | 'storeAnswered' | 'internalError'>;
+    events: Pick<Events, 'storeFailed' | 'internalError'>;
     /** Sessions that one user may have at a time. Default: no bound. */
     perUser?: number;
   }) {
@@ -162,7 +162,6 @@ export class LiveSessions implements Disposable {
   async check(entries: readonly Entry[]): Promise<boolean> {
     try {
       const standings = await this.#store.standings([...new Set(entries.map(({ info }) => info.passwordId))]);
-      this.#events.storeAnswered();
       for (const entry of entries) {
         const standing = standings.get(entry.info.passwordId);
         entry.expiresAt = standing?.expiresAt ?? null;

@@ -15,6 +15,7 @@ const VALUES: Readonly<Record<string, string>> = {
     '`client_closed`, `upstream_closed`, `client_error`, `upstream_error`, `idle`, `revoked`, `expired`, `user_disabled`, `admin`, `shutdown`',
   result: '`match`, `mismatch`',
   direction: '`to_upstream`, `to_client`',
+  operation: '`read`, `write`',
   listener: 'the listener’s name in the configuration',
   upstream: 'the upstream’s name in the configuration',
   limit:

@@ -4,6 +4,7 @@ import { Writable } from 'node:stream';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { createEvents, type LoginFacts, printable, type SessionFacts } from '../../src/events.ts';
+import { UnavailableError } from '../../src/lib/errors.ts';
 import { createLog } from '../../src/lib/log.ts';
 import { Metrics } from '../../src/lib/metrics.ts';
 import type { User } from '../../src/lib/user.ts';
@@ -123,20 +124,30 @@ describe('session', () => {
 });
 
 describe('the store', () => {
-  test('an outage is two lines, however long it lasts and however many ask', () => {
-    const { events, lines } = setUp();
-    events.storeAnswered();
-    expect(lines()).toHaveLength(0);
-    for (let n = 0; n < 100; n++)
-      events.storeFailed('login', new Error('gone', { cause: new Error('disk I/O') }));
-    events.storeFailed('session check', new Error('gone'));
-    for (let n = 0; n < 100; n++) events.storeAnswered();
+  test('an outage of reading or writing is told once, and so is its end', async () => {
+    const { events, lines, value } = setUp();
+    const up = (operation: string) => value('postern_store_up', { operation });
+    expect([await up('read'), await up('write')]).toEqual([1, 1]);
+    events.storeChanged('write', new Error('gone', { cause: new Error('disk I/O') }));
+    expect([await up('read'), await up('write')]).toEqual([1, 0]);
+    events.storeChanged('write', null);
+    expect([await up('read'), await up('write')]).toEqual([1, 1]);
     expect(lines()).toMatchObject([
-      { event: 'store_unavailable', level: 'error', during: 'login', error: 'gone: disk I/O' },
-      { event: 'store_recovered', level: 'info' },
+      { event: 'store_unavailable', level: 'error', operation: 'write', error: 'gone: disk I/O' },
+      { event: 'store_recovered', level: 'info', operation: 'write' },
     ]);
+  });
+
+  test("a call's failure is for debugging, unless it is a bug", () => {
+    const { events, lines } = setUp();
+    events.storeFailed('login', new UnavailableError('gone'));
+    events.storeFailed('login', new Error('no such column'));
     events.storeFailed('login', 'not even an error');
-    expect(lines()).toHaveLength(3);
+    expect(lines()).toMatchObject([
+      { event: 'store_call_failed', level: 'debug', during: 'login', error: 'gone' },
+      { event: 'internal_error', level: 'error', where: 'login', error: 'no such column' },
+      { event: 'internal_error', level: 'error', where: 'login' },
+    ]);
   });
 });
 

@@ -4,6 +4,7 @@ import { createHash, createSecretKey, randomBytes } from 'node:crypto';
 import { Gate, type GateDeps } from '../../../src/gate/gate.ts';
 import { Parking } from '../../../src/gate/parking.ts';
 import { RememberedVerifications } from '../../../src/gate/remembered.ts';
+import { Shedding } from '../../../src/gate/shedding.ts';
 import { Uses } from '../../../src/gate/uses.ts';
 import type { Decision, Verdict } from '../../../src/gate/verdict.ts';
 import type { Protocol } from '../../../src/lib/protocol.ts';
@@ -142,6 +143,7 @@ export function gateHarness(options: Options = {}) {
     }),
     ...options.throttleWith,
   };
+  const eventLoop = { isLate: false };
   const parking = new Parking({ total: 1000, perNetwork: 100 }, clock);
   const gate = new Gate({
     names: options.names ?? { defaultDomain: 'example.com', netbiosDomains: { EXAMPLE: 'example.com' } },
@@ -160,11 +162,11 @@ export function gateHarness(options: Options = {}) {
     remembered: new RememberedVerifications(options.remember ?? 300_000, clock),
     uses: new Uses(store, clock, () => log.push('use not noted')),
     parking,
+    shedding: new Shedding(eventLoop),
     failureDelay: options.failureDelay ?? 0,
     clock,
     events: {
       storeFailed: (during) => log.push(`store failed: ${during}`),
-      storeAnswered: () => {},
       verificationQueue: () => {},
       internalError: (where, error) => log.push(`internal error: ${where}: ${error}`),
     },

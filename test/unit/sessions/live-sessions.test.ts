@@ -56,7 +56,6 @@ function setUp() {
     clock,
     events: {
       storeFailed: (during) => events.push(`failed: ${during}`),
-      storeAnswered: () => {},
       internalError: (where) => events.push(`bug: ${where}`),
     },
   });
