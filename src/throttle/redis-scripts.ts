@@ -109,8 +109,8 @@ end
 
 -- How long a block is remembered after its end: until the next one would be no longer than the first.
 local function memory(length, limit)
-  local days, after = 0, math.min(limit.longest, length * 2)
-  while after > limit.block do
+  local days, after = 0, length * 2
+  while limit.longest > limit.block and after > limit.block do
     after = after / 2
     days = days + 1
   end

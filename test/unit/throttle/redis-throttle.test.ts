@@ -3,11 +3,13 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { systemClock } from '../../../src/lib/clock.ts';
+import { Secret } from '../../../src/lib/secret.ts';
 import type { User } from '../../../src/lib/user.ts';
 import { FallbackThrottle } from '../../../src/throttle/fallback-throttle.ts';
 import { createMemoryThrottle } from '../../../src/throttle/memory-throttle.ts';
 import { createRedisThrottle, type SharedThrottle } from '../../../src/throttle/redis-throttle.ts';
 import { type RedisServer, startRedis } from '../../support/redis.ts';
+import { ledger } from '../../support/secrets-ledger.ts';
 import { type Make, MINUTE, throttleBehaviour } from './behaviour.ts';
 import { compareWithModel } from './model.ts';
 
@@ -121,6 +123,43 @@ describe('what is in Redis', () => {
     const [entry] = await third.list();
     expect(Math.abs(entry!.until - Date.now() - 15 * MINUTE)).toBeLessThan(MINUTE);
     third.drop();
+  });
+
+  test('a block is remembered for as long as it would make the next one longer', async () => {
+    const at = { now: 1_700_000_000_000 };
+    const clock = { now: () => at.now };
+    const throttle = createRedisThrottle({ settings, redis: connection(), prefix: 'long:', clock });
+    const key = `long:block:network_and_user:${network} ${alice}`;
+    const DAY = 1440 * MINUTE;
+    const lived = [];
+    for (let n = 0; n < 9; n++) {
+      await guessAt(throttle, 1, 10);
+      const [until, length] = (await redis.client.get(key))!.split(' ').map(Number) as [number, number];
+      lived.push([length / MINUTE, Math.round(((await redis.client.pttl(key)) - length) / DAY)]);
+      at.now = until;
+    }
+    // After so many quiet days a block of twice the length would have been halved to 15 minutes or less.
+    expect(lived).toEqual([...[0, 1, 2, 3, 4, 5, 6].map((n) => [15 * 2 ** n, n + 1]), [1440, 8], [1440, 8]]);
+    throttle.drop();
+  });
+
+  test('a user with few rights is enough', async () => {
+    const rights = ['~acl:*', '+@scripting', '+@read', '+@write', '+@connection', '+time'];
+    await redis.client.acl('SETUSER', 'postern', 'on', `>${ledger('in for little')}`, ...rights);
+    const throttle = createRedisThrottle({
+      settings,
+      redis: { ...connection(), db: 1, username: 'postern', password: new Secret('in for little') },
+      prefix: 'acl:',
+    });
+    await throttle.connect();
+    await throttle.probe();
+    await throttle.attempt(network);
+    await guessAt(throttle, 31, 1);
+    await guessAt(throttle, 1, 11, '192.0.2.8/32');
+    expect(await throttle.list()).toHaveLength(2);
+    await throttle.success({ network: '192.0.2.8/32', user: alice });
+    expect(await throttle.clear({})).toBe(1);
+    throttle.drop();
   });
 
   test('another prefix is another world', async () => {
