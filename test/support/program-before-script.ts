@@ -10,7 +10,7 @@ import type { SelectorKeys } from '../../src/passwords/selector-keys.ts';
 import { createPasswords, type PasswordRequest } from '../../src/passwords/service.ts';
 import { openStore } from '../../src/store/open.ts';
 import type { Store } from '../../src/store/store.ts';
-import { createPki, type Pki } from './pki.ts';
+import { type Certificate, createPki, type Pki } from './pki.ts';
 import { type Postern, startPostern } from './postern.ts';
 import {
   type Script,
@@ -24,6 +24,8 @@ export interface Program extends AsyncDisposable {
   readonly postern: Postern;
   readonly upstream: ScriptedImapUpstream;
   readonly pki: Pki;
+  /** That of the listeners. */
+  readonly certificate: Certificate;
   readonly store: Store;
   readonly keys: SelectorKeys;
   /** A new app password, bare, and its id. */
@@ -58,10 +60,11 @@ export async function startProgram({
 }: ProgramOptions = {}): Promise<Program> {
   await using started = new AsyncDisposableStack();
   const pki = started.use(await createPki());
+  const certificate = await pki.issue();
   const upstream = started.use(await startScriptedImapUpstream(script));
   const postern = started.use(
     await startPostern({
-      certificate: await pki.issue(),
+      certificate,
       files: { master: ledger('the master password') },
       config: `
 upstreams:
@@ -93,6 +96,7 @@ ${config}
     postern,
     upstream,
     pki,
+    certificate,
     store,
     keys,
     client,
