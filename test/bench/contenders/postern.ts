@@ -1,0 +1,79 @@
+// Postern as it ships: the compiled program, without its sources beside it, on the defaults, but for what a case names.
+
+import { copyFileSync, cpSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { stringify } from 'yaml';
+import { run } from '../../support/child-process.ts';
+import { freePort } from '../../support/ports.ts';
+import type { Site } from '../site.ts';
+import { type Contender, start } from './contender.ts';
+
+const ROOT = join(import.meta.dirname, '..', '..', '..');
+
+/** Builds it as `npm run build` does, and lays it out as the package is, in `directory`. Gives the program's path. */
+export async function buildPostern(directory: string): Promise<string> {
+  const compiler = join(ROOT, 'node_modules', '.bin', 'tsc');
+  const built = await run(compiler, ['-p', 'tsconfig.build.json', '--outDir', join(directory, 'dist')], {
+    cwd: ROOT,
+    patience: 300_000,
+  });
+  if (built.code !== 0) throw new Error(`Postern cannot be built:\n${built.stdout}${built.stderr}`);
+  mkdirSync(join(directory, 'bin'));
+  for (const file of ['package.json', 'bin/postern.js'])
+    copyFileSync(join(ROOT, file), join(directory, file));
+  symlinkSync(join(ROOT, 'node_modules'), join(directory, 'node_modules'));
+  return join(directory, 'bin', 'postern.js');
+}
+
+export interface PosternOptions {
+  /** Sections of the config that are not the defaults. */
+  readonly config?: Readonly<Record<string, unknown>>;
+  readonly waits?: boolean;
+  /** Further arguments for Node.js. */
+  readonly nodeOptions?: readonly string[];
+}
+
+export function startPostern(
+  site: Site,
+  { config = {}, waits = true, nodeOptions = site.posternNodeOptions }: PosternOptions = {},
+): Promise<Contender> {
+  return start({
+    name: 'postern',
+    has: ['implicit', 'starttls'],
+    waits,
+    async prepare(directory, ports) {
+      cpSync(site.posternData, join(directory, 'data'), { recursive: true });
+      const file = join(directory, 'postern.yaml');
+      const listener = (tls: 'implicit' | 'starttls') => ({
+        name: tls,
+        protocol: 'imap',
+        address: `127.0.0.1:${ports[tls]}`,
+        tls,
+      });
+      const sections = {
+        hostname: 'localhost',
+        store: { url: 'sqlite:./data/postern.db' },
+        keys: { file: './data/keys.json' },
+        tls: { certificate: site.certificate.certFile, key: site.certificate.keyFile },
+        users: { defaultDomain: 'example.com' },
+        listeners: [listener('implicit'), listener('starttls')],
+        upstreams: {
+          upstream: {
+            protocol: 'imap',
+            address: `127.0.0.1:${site.upstreamPort}`,
+            tls: 'none',
+            login: { method: 'plain', user: 'postern', password: 'not checked' },
+          },
+        },
+        routes: [{ users: '*@example.com', imap: 'upstream' }],
+        admin: { address: `127.0.0.1:${await freePort()}` },
+        ...config,
+      };
+      writeFileSync(file, stringify(sections), { mode: 0o600 });
+      return {
+        program: process.execPath,
+        args: [...nodeOptions, site.posternProgram, 'serve', '--config', file],
+      };
+    },
+  });
+}

@@ -1,0 +1,225 @@
+// A load generator: a process that does the jobs that it is sent, one at a time, and sends a result for each.
+
+import { setPriority } from 'node:os';
+import { ImapClient } from './imap-client.ts';
+import type { GuessesJob, HoldJob, Job, LoginsJob, ProbeJob, Result, Target, Users } from './jobs.ts';
+
+/** Own addresses, 127.1.0.1 and on: enough for no default limit of Postern on one network to be met. */
+const ADDRESSES = 200;
+const SYMBOLS = 'abcdefghijkmnpqrstuvwxyz23456789';
+
+let nextAddress = 0;
+const held: ImapClient[] = [];
+
+class Tally {
+  readonly latencies: number[] = [];
+  readonly noops: number[] = [];
+  done = 0;
+  failed = 0;
+  resumed = 0;
+  failure: string | null = null;
+  readonly #startedAt = performance.now();
+
+  fails(error: unknown): void {
+    this.failed += 1;
+    this.failure ??= error instanceof Error ? error.message : String(error);
+  }
+
+  result(): Result {
+    const { done, failed, resumed, failure, latencies, noops } = this;
+    return {
+      done,
+      failed,
+      resumed,
+      failure,
+      latencies,
+      noops,
+      wall: performance.now() - this.#startedAt,
+      at: Date.now(),
+    };
+  }
+}
+
+function address(): string {
+  nextAddress = (nextAddress + 1) % ADDRESSES;
+  return `127.1.0.${nextAddress + 1}`;
+}
+
+function userOf({ prefix, from, count }: Users, i: number): string {
+  return `${prefix}${from + (i % count)}@example.com`;
+}
+
+/** Runs `work(i)` for 0 to count - 1, so many at a time. One that fails is counted, and the others go on. */
+async function inParallel(
+  { count, concurrency }: { count: number; concurrency: number },
+  tally: Tally,
+  work: (i: number) => Promise<void>,
+): Promise<void> {
+  let next = 0;
+  async function worker() {
+    while (next < count) {
+      const i = next++;
+      try {
+        await work(i);
+      } catch (error) {
+        tally.fails(error);
+        // A contender that is down should not be called a million times.
+        if (tally.failed > 100 && tally.failed > tally.done) next = count;
+      }
+    }
+  }
+  await Promise.all(Array.from({ length: Math.min(count, concurrency) }, worker));
+}
+
+async function logins(job: LoginsJob, tally: Tally): Promise<void> {
+  let session: Buffer | undefined;
+  const onSession = (fresh: Buffer) => {
+    session = fresh;
+  };
+  const login = async (i: number) => {
+    const client = await ImapClient.connect(job.target, {
+      from: address(),
+      ...(job.resume ? { session, onSession } : {}),
+    });
+    if (client.isResumed) tally.resumed += 1;
+    await client.login(userOf(job.users, i), job.password);
+    await client.command('NOOP');
+    await client.logout();
+  };
+  if (job.resume) await login(0);
+  tally.resumed = 0;
+  await inParallel(job, tally, async (i) => {
+    const startedAt = performance.now();
+    await login(i);
+    tally.latencies.push(performance.now() - startedAt);
+    tally.done += 1;
+  });
+}
+
+async function guesses(job: GuessesJob, tally: Tally): Promise<void> {
+  const share = Math.ceil(job.count / job.concurrency);
+  await inParallel({ count: job.concurrency, concurrency: job.concurrency }, tally, async (worker) => {
+    let client: ImapClient | undefined;
+    for (let i = 0; i < share; i++) {
+      if (i % job.perConnection === 0) {
+        client?.destroy();
+        client = await ImapClient.connect(job.target, { from: address() });
+      }
+      const answer = await client?.command(`LOGIN ${userOf(job.users, i + worker)} ${wrongPassword()}`);
+      if (!answer?.includes(' NO ')) throw new Error(`a wrong password was answered with ${answer}`);
+      tally.done += 1;
+    }
+    client?.destroy();
+  });
+}
+
+/** Not secret from anyone, so a cheap random source will do. */
+function wrongPassword(): string {
+  let text = '';
+  for (let i = 0; i < 16; i++) text += SYMBOLS[Math.floor(Math.random() * 32)];
+  return text;
+}
+
+async function session(target: Target, user: string, password: string): Promise<ImapClient> {
+  const client = await ImapClient.connect(target, { from: address() });
+  await client.login(user, password);
+  return client;
+}
+
+async function hold(job: HoldJob, tally: Tally): Promise<void> {
+  await inParallel(job, tally, async (i) => {
+    held.push(await session(job.target, userOf(job.users, i), job.password));
+    tally.done += 1;
+  });
+}
+
+async function probe(job: ProbeJob, tally: Tally): Promise<void> {
+  const live = await session(job.target, userOf(job.users, 0), job.password);
+  const end = performance.now() + job.time;
+  for (let i = 0; performance.now() < end; i++) {
+    try {
+      let startedAt = performance.now();
+      await live.command('NOOP');
+      tally.noops.push(performance.now() - startedAt);
+      startedAt = performance.now();
+      const client = await session(job.target, userOf(job.users, i), job.password);
+      tally.latencies.push(performance.now() - startedAt);
+      await client.logout();
+      tally.done += 1;
+    } catch (error) {
+      tally.fails(error);
+      if (live.socket.destroyed) break;
+    }
+    await pause(job.pause);
+  }
+  live.destroy();
+}
+
+async function run(job: Job, tally: Tally): Promise<void> {
+  switch (job.kind) {
+    case 'logins':
+      return logins(job, tally);
+    case 'guesses':
+      return guesses(job, tally);
+    case 'hold':
+      return hold(job, tally);
+    case 'let go':
+      for (const client of held.splice(0)) client.destroy();
+      return;
+    case 'probe':
+      return probe(job, tally);
+    case 'first login':
+      while (tally.done === 0) {
+        try {
+          (await session(job.target, userOf(job.users, 0), job.password)).destroy();
+          tally.done = 1;
+        } catch {
+          await pause(2);
+        }
+      }
+      return;
+    case 'download':
+    case 'upload': {
+      const client = await session(job.target, userOf(job.users, 0), job.password);
+      const startedAt = performance.now();
+      await client[job.kind](job.bytes);
+      tally.latencies.push(performance.now() - startedAt);
+      tally.done = 1;
+      client.destroy();
+      return;
+    }
+    case 'echo': {
+      const client = await session(job.target, userOf(job.users, 0), job.password);
+      const text = 'e'.repeat(100 - 'txxxxx ECHO \r\n'.length);
+      for (let i = 0; i < job.count; i++) {
+        const startedAt = performance.now();
+        await client.command(`ECHO ${text}`);
+        tally.latencies.push(performance.now() - startedAt);
+      }
+      tally.done = job.count;
+      client.destroy();
+    }
+  }
+}
+
+function pause(milliseconds: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, milliseconds));
+}
+
+process.on('message', async (job: Job) => {
+  const tally = new Tally();
+  const late = setTimeout(() => {
+    process.send?.({ ...tally.result(), failed: tally.failed + 1, failure: 'it was not done in time' });
+    process.exit(1);
+  }, job.deadline);
+  try {
+    await run(job, tally);
+  } catch (error) {
+    tally.fails(error);
+  }
+  clearTimeout(late);
+  process.send?.(tally.result());
+});
+process.once('disconnect', () => process.exit());
+// A flood that takes the processor away from the probe beside it would show in the probe's numbers as the contender's fault.
+if (process.argv.includes('--nice')) setPriority(10);
