@@ -2,7 +2,7 @@
 // `…@example.com` to exist, and has one master user, as an installation behind Postern would.
 
 import { randomBytes } from 'node:crypto';
-import { chownSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { chownSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { spawnTied, stopChild, whenReady } from './child-process.ts';
@@ -27,16 +27,29 @@ export interface Dovecot extends AsyncDisposable {
   log(): string;
   /** Waits until the log has what `pattern` says, for 5 s at most; gives the match. */
   logged(pattern: RegExp): Promise<RegExpExecArray>;
+  /** Stops all its processes where they are, until `thaw`: the kernel still takes connections for it. */
+  freeze(): void;
+  thaw(): void;
   stop(): Promise<void>;
 }
 
 const DOVECOT = '/usr/sbin/dovecot';
 
-export async function startDovecot(options: { certificate: Certificate }): Promise<Dovecot> {
+export interface DovecotOptions {
+  readonly certificate: Certificate;
+  /** In the place of another, which is stopped, or beside it with its master user. */
+  readonly ports?: Dovecot['ports'];
+  readonly master?: Dovecot['master'];
+}
+
+export async function startDovecot(options: DovecotOptions): Promise<Dovecot> {
   const dir = tempDir(0o755);
-  const ports = { imap: await freePort(), imaps: await freePort() };
+  const ports = options.ports ?? { imap: await freePort(), imaps: await freePort() };
   const proxiedPorts = { imap: await freePort(), imaps: await freePort() };
-  const master = { user: 'postern', password: ledger(randomBytes(12).toString('hex')) };
+  const master = options.master ?? {
+    user: 'postern',
+    password: ledger(randomBytes(12).toString('hex')),
+  };
   const userPassword = ledger(randomBytes(12).toString('hex'));
   const logFile = newLogFile('dovecot');
   const owner = mailOwner();
@@ -128,7 +141,12 @@ service imap-login {
       return '';
     }
   };
+  const signalAll = (signal: NodeJS.Signals) => {
+    for (const pid of [child.pid!, ...childrenOf(child.pid!)]) process.kill(pid, signal);
+  };
   const stop = async () => {
+    // One that is frozen would take no notice.
+    if (child.exitCode === null && child.signalCode === null) signalAll('SIGCONT');
     await stopChild(child);
     dir[Symbol.dispose]();
   };
@@ -146,6 +164,8 @@ service imap-login {
     master,
     userPassword,
     log,
+    freeze: () => signalAll('SIGSTOP'),
+    thaw: () => signalAll('SIGCONT'),
     stop,
     [Symbol.asyncDispose]: stop,
     deliver(user, count, message) {
@@ -172,6 +192,22 @@ service imap-login {
       }
     },
   };
+}
+
+/** By proc(5): the parent's id is the second field behind the name, which is in brackets. */
+function childrenOf(parent: number): number[] {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .filter((pid) => {
+      try {
+        const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+        return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]) === parent;
+      } catch {
+        // Gone meanwhile.
+        return false;
+      }
+    })
+    .map(Number);
 }
 
 /** Dovecot refuses to touch mail as root; anyone else runs everything as themselves. */
