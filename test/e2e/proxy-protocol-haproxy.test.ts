@@ -55,7 +55,7 @@ routes:
         port: front.v2,
         to: imaps,
         server:
-          'send-proxy-v2 proxy-v2-options crc32c,unique-id,authority check check-send-proxy inter 100ms',
+          'send-proxy-v2 proxy-v2-options crc32c,unique-id,authority check check-send-proxy inter 200ms',
         lines: [
           'unique-id-format %ci:%cp_%Ts',
           'tcp-request inspect-delay 2s',
@@ -67,7 +67,7 @@ routes:
         name: 'starttls',
         port: front.starttls,
         to: imap,
-        server: 'send-proxy-v2 check check-send-proxy inter 100ms',
+        server: 'send-proxy-v2 check check-send-proxy inter 200ms',
         lines: ['option tcp-check', 'tcp-check expect rstring ^\\*\\ OK'],
       },
       { name: 'without', port: front.without, to: imaps, server: '' },
@@ -140,8 +140,10 @@ routes:
   });
 
   test("HAProxy's health checks pass, and are no logins and no warnings", async () => {
-    expect(await haproxy.isUp('v2')).toBe(true);
-    expect(await haproxy.isUp('starttls')).toBe(true);
+    for (const proxy of ['v2', 'starttls']) {
+      await expect.poll(() => haproxy.isUp(proxy), { timeout: 10_000 }).toBe(true);
+      expect(haproxy.log()).not.toContain(`Server ${proxy}/postern is DOWN`);
+    }
     const checks = postern
       .events()
       .filter(({ event, client }) => event === 'login' && client === '127.0.0.1');

@@ -46,6 +46,7 @@ defaults
   timeout connect 5s
   timeout client 60s
   timeout server 60s
+  timeout check 10s
 ${proxies
   .map(
     ({ name, port, to, server, lines = [] }) => `
