@@ -2,7 +2,7 @@
 // it. Its log goes to the run's logs.
 
 import { randomUUID } from 'node:crypto';
-import { closeSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs';
+import { chownSync, closeSync, mkdirSync, openSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { parse, stringify } from 'yaml';
 import { type Exit, type Outcome, run, spawnTied, stopChild, whenReady } from './child-process.ts';
@@ -29,6 +29,8 @@ export interface PosternOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** The most file descriptors that the process may have, by prlimit(1). */
   readonly openFiles?: number;
+  /** Even if this process is root it runs as nobody, who then owns its directory: permissions bind it. */
+  readonly asNobody?: boolean;
   /** What to wait for; `/readyz` unless told. */
   readonly until?: '/readyz' | '/livez';
 }
@@ -109,6 +111,7 @@ export async function startPostern(options: PosternOptions): Promise<Postern> {
   const env = { ...process.env, ...options.env };
   const serve = [process.execPath, PROGRAM, 'serve', '--config', configFile];
   const { openFiles } = options;
+  if (options.asNobody === true) serve.unshift(...becomeNobody(dir.path));
   const limited =
     openFiles === undefined ? serve : ['/usr/bin/prlimit', `--nofile=${openFiles}:${openFiles}`, ...serve];
   const child = spawnTied(limited[0]!, limited.slice(1), {
@@ -194,4 +197,23 @@ export async function startPostern(options: PosternOptions): Promise<Postern> {
     stop,
     [Symbol.asyncDispose]: dispose,
   };
+}
+
+const NOBODY = 65_534;
+
+/** Gives nobody the directory, and the words before a command that nobody is to run; none if we are not root. */
+function becomeNobody(directory: string): string[] {
+  if (process.geteuid?.() !== 0) return [];
+  for (const name of ['.', ...readdirSync(directory, { recursive: true, encoding: 'utf8' })]) {
+    chownSync(join(directory, name), NOBODY, NOBODY);
+  }
+  // The signal at our death, again: a change of user takes it back.
+  return [
+    '/usr/bin/setpriv',
+    `--reuid=${NOBODY}`,
+    `--regid=${NOBODY}`,
+    '--clear-groups',
+    '--pdeathsig',
+    'TERM',
+  ];
 }
