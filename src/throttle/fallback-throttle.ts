@@ -4,12 +4,14 @@
 //
 //   shared ──an operation or a check fails──▶ degraded ──a check: connects, and writes within `timeout`──▶ shared
 //
+// A connection that breaks off is no failure by itself: a check that replaces it at once decides.
+//
 // Checks go on while all is well too, so that readiness and metrics tell the truth when nobody logs in.
 
 import type { Clock } from '../lib/clock.ts';
 import type { User } from '../lib/user.ts';
 import { within } from './deadline.ts';
-import { whyRedisFailed } from './redis-connection.ts';
+import { isConnectionLost, whyRedisFailed } from './redis-connection.ts';
 import type { SharedThrottle } from './redis-throttle.ts';
 import type { Block, BlockEntry, Guess, Origin, Throttle } from './throttle.ts';
 
@@ -116,8 +118,11 @@ export class FallbackThrottle implements Throttle, Disposable {
     try {
       return await within(deadline, Promise.resolve(operation(shared)));
     } catch (error) {
-      // Others that were waiting too have nothing to add.
-      if (!this.#isDegraded) this.#failed(error);
+      // Others that were waiting too have nothing to add. A lost connection is replaced, unless a check finds that it cannot be.
+      if (!this.#isDegraded) {
+        if (isConnectionLost(error)) void this.#checkNow();
+        else this.#failed(error);
+      }
       return operation(own);
     } finally {
       this.#waiting--;
@@ -135,14 +140,22 @@ export class FallbackThrottle implements Throttle, Disposable {
 
   async #runCheck(): Promise<void> {
     if (this.#isStopped) return;
-    const { shared, timeout } = this.#options;
     try {
-      await shared.connect();
-      await within(timeout, shared.probe());
+      await this.#probe().catch((error: unknown) => {
+        if (this.#isDegraded || !isConnectionLost(error)) throw error;
+        this.#options.shared.drop();
+        return this.#probe();
+      });
       this.#recovered();
     } catch (error) {
       this.#failed(error);
     }
+  }
+
+  async #probe(): Promise<void> {
+    const { shared, timeout } = this.#options;
+    await shared.connect();
+    await within(timeout, shared.probe());
   }
 
   #scheduleCheck(): void {

@@ -143,6 +143,18 @@ const REPLIES: Record<string, string> = {
   CLUSTERDOWN: 'its cluster is down',
 };
 
+/** Whether the connection broke off, which says little of Redis: it closes idle ones, and so do firewalls. */
+export function isConnectionLost(error: unknown): boolean {
+  if (!(error instanceof Error) || error instanceof DeadlineError || error instanceof ReplyError)
+    return false;
+  const { code, message } = error as NodeJS.ErrnoException;
+  if (code !== undefined) return code === 'ECONNRESET' || code === 'EPIPE';
+  return !message.startsWith(NOT_REDIS);
+}
+
+/** How ioredis's error begins when what comes is not its protocol. */
+const NOT_REDIS = 'Unknown RESP type';
+
 /**
  * Why Redis could not be used, for a log line. Never the error's own text: Redis repeats what it was sent, and that may be a
  * password.
@@ -158,7 +170,7 @@ export function whyRedisFailed(error: unknown): string {
     const known = REPLIES[word] === undefined ? (inside ?? word) : word;
     return REPLIES[known] === undefined ? `it answered ${known}` : `${known}: ${REPLIES[known]}`;
   }
-  if (error.message.startsWith('Unknown RESP type')) {
+  if (error.message.startsWith(NOT_REDIS)) {
     return 'it does not speak the Redis protocol (does it want TLS? then rediss://)';
   }
   if (typeof code === 'string') {

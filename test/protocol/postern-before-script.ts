@@ -47,10 +47,12 @@ export interface Setting extends AsyncDisposable {
   createPassword(user: string, more?: Partial<PasswordRequest>): Promise<{ id: string; password: string }>;
   revoke(id: string): Promise<void>;
   metrics(): Promise<Metrics>;
+  /** The status of `/readyz`, and its word. */
+  readiness(): Promise<[status: number, word: string]>;
   /** Waits until the metric has this value, for 5 s at most. */
   metricIs(value: number, name: string, labels?: Readonly<Record<string, string>>): Promise<void>;
-  /** The log's lines so far that are about this event. */
-  events(event: string): Record<string, unknown>[];
+  /** The log's lines so far that are about this event, or events. */
+  events(event: string | RegExp): Record<string, unknown>[];
   /** Waits for such a line, for 5 s at most. */
   logged(event: string): Promise<Record<string, unknown>>;
 }
@@ -132,7 +134,10 @@ export async function startSetting(options: SettingOptions = {}): Promise<Settin
     const response = await fetch(`http://127.0.0.1:${app.ports.admin}/metrics`);
     return parseMetrics(await response.text());
   };
-  const events = (event: string) => logLines.filter((line) => line.event === event);
+  const events = (event: string | RegExp) =>
+    logLines.filter((line) =>
+      typeof event === 'string' ? line.event === event : event.test(String(line.event)),
+    );
   const at = (name: string, more: Partial<ConnectOptions>): ConnectOptions => ({
     port: app.ports[name]!,
     ca: ca.cert,
@@ -156,6 +161,10 @@ export async function startSetting(options: SettingOptions = {}): Promise<Settin
       await passwords.revoke({ ids: [id] });
     },
     metrics,
+    async readiness() {
+      const response = await fetch(`http://127.0.0.1:${app.ports.admin}/readyz`);
+      return [response.status, ((await response.json()) as { status: string }).status];
+    },
     async metricIs(value, name, labels = {}) {
       const found = await eventually(async () => {
         const seen = (await metrics()).value(name, labels);

@@ -192,6 +192,25 @@ test('a connection that ends while nobody asks is replaced at once, without a wo
   expect([throttle.isDegraded, said]).toEqual([false, []]);
 });
 
+test('a connection that ends under an operation is replaced too, if it can be', async () => {
+  const closed = () => Promise.reject(new Error('Connection is closed.'));
+  const once = () => {
+    redis.fault = undefined;
+    return closed();
+  };
+  redis.fault = once;
+  expect(await throttle.guess(guess)).toBeUndefined();
+  expect(await throttle.guess(guess)).toEqual(shared);
+  expect([throttle.isDegraded, said]).toEqual([false, []]);
+  // The operation, the check that it causes, and that check's second try.
+  redis.fault = closed;
+  const calls = redis.calls;
+  await throttle.guess(guess);
+  await pause(5);
+  expect(redis.calls - calls).toBe(3);
+  expect([throttle.isDegraded, said]).toEqual([true, ['the connection was closed']]);
+});
+
 test('after its end it asks Redis nothing, and says nothing', async () => {
   redis.fault = never;
   const asked = throttle.guess(guess);
