@@ -193,6 +193,31 @@ describe('a new config', () => {
     expect(await program.verifications()).toBe(verifications);
   });
 
+  test('keeps what is known of an upstream that has not changed, and forgets it of one that has', async () => {
+    const port = await freePort();
+    const { password } = await program.make(ALICE);
+    await reloadWith(program.postern, (config) => {
+      config.upstreams.dead = { ...config.upstreams.script, address: `127.0.0.1:${port}` };
+      config.routes = [{ users: ALICE, imap: 'dead' }];
+    });
+    const isUp = async () =>
+      (await program.postern.metrics()).value('postern_upstream_up', { upstream: 'dead' });
+    expect(await program.login(ALICE, password)).toMatch(/^NO \[UNAVAILABLE\]/);
+    await expect.poll(isUp).toBe(0);
+    await reloadWith(program.postern, (config) => {
+      config.users = {};
+      config.upstreams.dead.login.user = 'another';
+    });
+    expect(await isUp()).toBe(0);
+    expect(await program.login(ALICE, password)).toMatch(/^NO \[UNAVAILABLE\]/);
+    expect(events('upstream_down')).toHaveLength(1);
+    await reloadWith(program.postern, (config) => {
+      config.upstreams.dead.address = `127.0.0.1:${program.upstream.port}`;
+    });
+    expect(await isUp()).toBe(1);
+    expect(await program.login(ALICE, password)).toBe('OK');
+  });
+
   test('changes the level of the log', async () => {
     const { password } = await program.make(ALICE);
     const said = async () => {
