@@ -155,6 +155,7 @@ class SqliteStore implements Store {
         },
         (error: unknown) => {
           this.#notOpen = asUnavailable(error);
+          this.#allFailed(this.#notOpen);
           throw this.#notOpen;
         },
       )
@@ -168,7 +169,7 @@ class SqliteStore implements Store {
     if (this.#isClosed) return;
     if (news === 'changed') this.#tellWatchers();
     else if (news === 'gone') this.#allFailed(new DatabaseMovedError('gone'));
-    else this.#reopen().catch((error: StoreUnavailableError) => this.#allFailed(error));
+    else this.#reopen().catch(() => {});
   }
 
   #allFailed(error: StoreUnavailableError): void {

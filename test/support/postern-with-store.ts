@@ -59,13 +59,11 @@ export interface EventLoopDelays {
 }
 
 export interface StoreSettingOptions {
-  /** YAML: sections that stand in place of the usual ones. */
-  readonly config?: string;
   readonly asNobody?: boolean;
   /** Where the database is; relative to Postern's directory unless absolute. */
   readonly file?: string;
-  /** How argon2id is set. */
-  readonly hash?: string;
+  /** YAML: that section. */
+  readonly appPasswords?: string;
 }
 
 /** In place of a right one. */
@@ -98,10 +96,9 @@ upstreams:
     login: { method: plain, user: postern, passwordFile: ./master }
 routes:
   - { users: "*@example.com", imap: script }
-appPasswords: { hash: ${options.hash ?? '{ memoryKiB: 7168, passes: 1 }'} }
+appPasswords: ${options.appPasswords ?? '{ hash: { memoryKiB: 7168, passes: 1 } }'}
 throttle: { failureDelay: 50ms, exempt: ["127.0.0.0/8"] }
 log: { level: info }
-${options.config ?? ''}
 `,
     }),
   );
