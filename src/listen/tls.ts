@@ -79,6 +79,8 @@ export function startServerTls(socket: Socket, context: SecureContext): Promise<
     // Half-open or not is taken over from the socket.
     const secured = new TLSSocket(socket, { isServer: true, secureContext: context });
     const closed = () => reject(new Error('the client closed the connection during the TLS handshake'));
+    // Half of a connection is of no use to a handshake, and nobody else reads yet.
+    const ended = () => secured.destroy();
     // Node gives server-side TLS errors by this event, during the handshake and after it, and leaves closing to its owner.
     secured.on('_tlsError', (error: Error) => {
       reject(error);
@@ -86,8 +88,10 @@ export function startServerTls(socket: Socket, context: SecureContext): Promise<
     });
     secured.on('error', reject);
     secured.once('close', closed);
+    secured.once('end', ended);
     secured.once('secure', () => {
       secured.off('close', closed);
+      secured.off('end', ended);
       resolve(secured);
     });
   });

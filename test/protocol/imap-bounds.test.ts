@@ -275,6 +275,17 @@ describe('a client that resets its connection leaves nothing behind', () => {
     ],
   ];
 
+  test.each(STAGES.filter(([stage]) => !stage.includes('while')))(
+    '%s, nor one that ends it in order',
+    async (_, reach) => {
+      await using postern = await startSetting();
+      const socket = await reach(postern);
+      await postern.metricIs(1, 'postern_connections');
+      socket.end();
+      await postern.metricIs(0, 'postern_connections');
+    },
+  );
+
   test.each(STAGES)('%s', async (stage, reach) => {
     await using postern = await startSetting({
       script: { on: [[/^(\S+) AUTH/, null]] },
