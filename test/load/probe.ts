@@ -69,8 +69,14 @@ await work<ProbeOptions, ProbeReport>(async ({ port, ca, logins, sessions }) => 
   };
 
   for (let i = 0; i < sessions; i++) void noops(await logIn(logins[0]!));
-  let used = 0;
-  setInterval(() => void loginOnce(logins[++used % logins.length]!), 1000);
+  void (async () => {
+    // One at a time, as one person would.
+    for (let used = 1; ; used++) {
+      const second = new Promise((resolve) => setTimeout(resolve, 1000));
+      await loginOnce(logins[used % logins.length]!);
+      await second;
+    }
+  })();
   return () => {
     const given = report;
     report = empty();

@@ -1,5 +1,6 @@
 // A program of the flood in a process of its own, so that neither its work nor its file descriptors are those of another. It
-// starts with its options, and then answers each question with a report; it ends when asked to, and when its parent is gone.
+// is told its options (not by arguments: they hold passwords), answers each question with a report, and ends when its parent
+// is gone.
 
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
@@ -12,9 +13,7 @@ export interface Worker<Report> extends AsyncDisposable {
 
 /** Starts `test/load/<file>`; resolves once it is ready. */
 export async function startWorker<Report>(file: string, options: object): Promise<Worker<Report>> {
-  const child = fork(join(import.meta.dirname, file), [JSON.stringify(options)], {
-    serialization: 'advanced',
-  });
+  const child = fork(join(import.meta.dirname, file), { serialization: 'advanced' });
   const ended = once(child, 'exit').then(([code, signal]) => {
     throw new Error(`${file} ended (code ${code}, signal ${signal})`);
   });
@@ -29,7 +28,9 @@ export async function startWorker<Report>(file: string, options: object): Promis
     await ended.catch(() => {});
   };
   try {
-    await answer();
+    const ready = answer();
+    child.send(options);
+    await ready;
   } catch (error) {
     await stop();
     throw error;
@@ -49,7 +50,8 @@ export async function work<Options, Report>(
   prepare: (options: Options) => Promise<() => Report>,
 ): Promise<void> {
   process.on('disconnect', () => process.exit());
-  const report = await prepare(JSON.parse(process.argv[2] ?? '{}'));
+  const [options] = await once(process, 'message');
+  const report = await prepare(options as Options);
   process.on('message', () => process.send?.(report()));
   process.send?.('ready');
 }
