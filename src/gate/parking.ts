@@ -1,5 +1,6 @@
 // Step 8 of the gate: a refusal is answered a constant time after its attempt came. Answers leave on a grid of ticks, so that the
-// moment of an answer depends on when the attempt came and on nothing that was computed for it.
+// moment of an answer depends on when the attempt came and on nothing that was computed for it. Those of one tick leave in the order
+// of their times too: in the order in which they were parked, who needed less work for them would be heard first.
 //
 // A place is held until its time has come even if the client hangs up: hanging up early buys no further attempt.
 
@@ -15,6 +16,7 @@ export interface ParkingBounds {
 
 interface Parked {
   readonly network: string;
+  readonly due: number;
   readonly release: (answer: boolean) => void;
 }
 
@@ -52,8 +54,8 @@ export class Parking implements Disposable {
     const tick = Math.ceil(due / TICK);
     return new Promise((release) => {
       const parked = this.#byTick.get(tick);
-      if (parked === undefined) this.#byTick.set(tick, [{ network, release }]);
-      else parked.push({ network, release });
+      if (parked === undefined) this.#byTick.set(tick, [{ network, due, release }]);
+      else parked.push({ network, due, release });
       this.#schedule();
     });
   }
@@ -82,7 +84,7 @@ export class Parking implements Disposable {
 
   #releaseAll(tick: number, parked: readonly Parked[], answer: boolean): void {
     this.#byTick.delete(tick);
-    for (const { network, release } of parked) {
+    for (const { network, release } of parked.toSorted((a, b) => a.due - b.due)) {
       this.#total--;
       const left = (this.#perNetwork.get(network) ?? 1) - 1;
       if (left === 0) this.#perNetwork.delete(network);
