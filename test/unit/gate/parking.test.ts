@@ -64,6 +64,20 @@ describe('the grid', () => {
     ]);
   });
 
+  test('of one tick, who came first is answered first, in whatever order the work for them was done', async () => {
+    const parking = new Parking(PLENTY, clock);
+    const order: string[] = [];
+    for (const [who, due] of [
+      ['second', 1_000_103],
+      ['third', 1_000_105],
+      ['first', 1_000_101],
+    ] as const) {
+      void parking.park(A, due).then(() => order.push(who));
+    }
+    await vi.advanceTimersByTimeAsync(200);
+    expect(order).toEqual(['first', 'second', 'third']);
+  });
+
   test('a timer that fires late answers late, and answers all', async () => {
     let skew = 0;
     const parking = new Parking(PLENTY, { now: clock.now, monotonic: () => Date.now() + skew });
