@@ -56,7 +56,9 @@ function sqliteCode(error: unknown): string | undefined {
 }
 
 function unavailable(code: string, cause: unknown): StoreUnavailableError {
-  const what = LOCKED.test(code) ? 'the store is locked by another process' : (cause as Error).message;
+  const what = LOCKED.test(code)
+    ? 'the store is locked by another process'
+    : `the store does not answer: ${(cause as Error).message}`;
   return new StoreUnavailableError(`${what} (${code})`, { cause, code });
 }
 

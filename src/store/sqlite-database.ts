@@ -1,6 +1,8 @@
 // An SQLite database as one thread has it open, with the store's queries on it. It looks at its files before each piece
 // of work, and after each write: what is written to a file that was deleted is lost.
 
+import { statfsSync } from 'node:fs';
+import { dirname } from 'node:path';
 import type Database from 'better-sqlite3';
 import type { Clock } from '../lib/clock.ts';
 import { DatabaseMovedError } from './database-moved.ts';
@@ -10,6 +12,9 @@ import { SqlStore } from './sql-store.ts';
 import { connect, createDatabaseFile, queryBuilder, whenFree } from './sqlite-connection.ts';
 import { compareIdentity, type FileIdentity, identityOf, removeStaleLog } from './sqlite-file.ts';
 import { StoreUnavailableError } from './store.ts';
+
+/** Bytes that have to be free on the disk before it counts as not full any more. */
+const ROOM = 1_048_576;
 
 export interface OpenOptions {
   /** A reader has one connection that cannot write; a writer has two, see sql-store.ts, and migrates. */
@@ -114,8 +119,12 @@ export class SqliteDatabase {
     await whenFree(this.#clock, this.#deadline(), () => {
       this.checkFiles();
       const [quick, durable] = this.#connections;
-      if (durable === undefined) quick?.prepare('select revision from revision').get();
-      else durable.prepare('update revision set revision = revision').run();
+      if (durable === undefined) {
+        quick?.prepare('select revision from revision').get();
+      } else {
+        this.#checkRoom();
+        durable.prepare('update revision set revision = revision').run();
+      }
     });
   }
 
@@ -135,6 +144,13 @@ export class SqliteDatabase {
     });
     if (verdict === 'ok') return;
     throw new StoreUnavailableError(`the database is damaged: ${verdict}`, { code: 'SQLITE_CORRUPT' });
+  }
+
+  /** On a full disk a small write may still fit where a large one does not. */
+  #checkRoom(): void {
+    const { bavail, bsize } = statfsSync(dirname(this.#file));
+    if (bavail * bsize >= ROOM) return;
+    throw new StoreUnavailableError('the disk is full', { code: 'SQLITE_FULL' });
   }
 
   #close(): void {

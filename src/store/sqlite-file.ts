@@ -1,7 +1,7 @@
 // Which files an open SQLite database is, so that it is noticed when they are no longer the ones at its path: deleted,
 // renamed, or replaced by a copy. SQLite does not notice; it would go on in files that nobody else sees.
 
-import { type BigIntStats, statSync, unlinkSync } from 'node:fs';
+import { type BigIntStats, rmSync, statSync } from 'node:fs';
 
 /** The device and inode of the database, of its log of writes and of that log's index; undefined where there is no file. */
 export interface FileIdentity {
@@ -29,8 +29,9 @@ export function compareIdentity(opened: FileIdentity, now: FileIdentity): 'same'
 export function removeStaleLog(file: string, opened: FileIdentity): void {
   const now = identityOf(file);
   if (now.database === opened.database) return;
-  if (now.wal !== undefined && now.wal === opened.wal) unlinkSync(`${file}-wal`);
-  if (now.shm !== undefined && now.shm === opened.shm) unlinkSync(`${file}-shm`);
+  // The other thread does the same at the same time.
+  if (now.wal !== undefined && now.wal === opened.wal) rmSync(`${file}-wal`, { force: true });
+  if (now.shm !== undefined && now.shm === opened.shm) rmSync(`${file}-shm`, { force: true });
 }
 
 function inodeOf(path: string): string | undefined {

@@ -11,10 +11,13 @@ export type OnStoreChange = (operation: Operation, error: StoreUnavailableError 
 /** Milliseconds without a failure that make a success count: a disk that is nearly full refuses now and then. */
 const QUIET = 1000;
 
-/** A damaged page fails those whose record is on it, and nobody else: that others succeed says nothing. */
+/**
+ * Failures after which it takes a check and another opening to know better. A damaged page fails those whose record is on it,
+ * and nobody else, so that others succeed says nothing; a file that was opened without the right to write stays so.
+ */
 const DAMAGE: Readonly<Record<Operation, RegExp>> = {
   read: /^SQLITE_(CORRUPT|NOTADB|IOERR|ERROR)(_|$)/,
-  write: /^SQLITE_(CORRUPT|NOTADB|ERROR)(_|$)/,
+  write: /^SQLITE_(CORRUPT|NOTADB|READONLY|CANTOPEN|ERROR)(_|$)/,
 };
 
 export class StoreHealth {
@@ -33,7 +36,7 @@ export class StoreHealth {
     return [...this.#lastFailure.keys()];
   }
 
-  /** Only a check of the whole database tells whether it works again. */
+  /** Only a check of the whole database, and another opening, tell whether it works again. */
   get isDamaged(): boolean {
     return this.#isDamaged;
   }
@@ -52,7 +55,7 @@ export class StoreHealth {
     this.#onChange(operation, null);
   }
 
-  /** The whole database was read and is sound. */
+  /** The database was opened anew and is not known to be damaged. */
   repaired(): void {
     this.#isDamaged = false;
   }
