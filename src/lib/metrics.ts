@@ -48,7 +48,7 @@ export const METRICS = {
   postern_connections: { type: 'gauge', help: 'Open client connections.', labels: ['listener'] },
   postern_connections_rejected_total: {
     type: 'counter',
-    help: 'Client connections closed at accept, or behind their PROXY header, because a limit was reached.',
+    help: 'Client connections closed because a limit was reached: those that gave way, and new ones for which nobody did.',
     labels: ['listener', 'limit'],
   },
   postern_proxy_headers_refused_total: {

@@ -9,7 +9,9 @@ export const limitsSchema = section({
     .describe('Connections at a time from one IPv4 address or one IPv6 /64.'),
   beforeLogin: integer(1, 1_000_000)
     .prefault(2_000)
-    .describe('Connections at a time that have not logged in yet.'),
+    .describe(
+      'Connections at a time that have not logged in yet. Past it, those that say nothing give way to new ones.',
+    ),
   perUser: integer(1, 1_000_000).prefault(100).describe('Live sessions of one user at a time.'),
   loginDeadline: duration('10ms', '10m')
     .prefault('60s')
