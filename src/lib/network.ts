@@ -58,7 +58,8 @@ export function parseNetwork(text: string): string | undefined {
 
 /** A set of networks that answers whether an address is in one of them. */
 export class NetworkSet {
-  readonly #list = new BlockList();
+  /** One for each family: a BlockList takes an IPv4 address for its mapped form, which lies in `::/64`. */
+  readonly #list = { ipv4: new BlockList(), ipv6: new BlockList() };
   readonly isEmpty: boolean;
 
   /** `networks` as `parseNetwork` gives them. */
@@ -66,14 +67,21 @@ export class NetworkSet {
     this.isEmpty = networks.length === 0;
     for (const network of networks) {
       const [base = '', prefix = ''] = network.split('/');
-      this.#list.addSubnet(base, Number(prefix), isIP(base) === 6 ? 'ipv6' : 'ipv4');
+      const family = familyOf(base);
+      this.#list[family].addSubnet(base, Number(prefix), family);
     }
   }
 
   has(address: string): boolean {
-    const family = isIP(address);
-    return family !== 0 && this.#list.check(address, family === 6 ? 'ipv6' : 'ipv4');
+    const canonical = canonicalAddress(address);
+    if (canonical === undefined) return false;
+    const family = familyOf(canonical);
+    return this.#list[family].check(canonical, family);
   }
+}
+
+function familyOf(address: string): 'ipv4' | 'ipv6' {
+  return isIP(address) === 6 ? 'ipv6' : 'ipv4';
 }
 
 /** Whether a network as `networkOf` gives it lies in the one that an operator typed: an address, or CIDR. */

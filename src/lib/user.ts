@@ -50,6 +50,8 @@ function canonicalDomain(text: string): string | undefined {
   const ascii = domainToASCII(lower);
   // What IDNA rewrites (a number read as IPv4, a bad xn-- label, an ideographic full stop) is not a name.
   if (ascii !== lower && domainToUnicode(ascii) !== lower) return undefined;
+  // Punycode has second spellings: `xn---26mofy` decodes to what `xn--26mofy` stands for.
+  if (ascii.includes('xn--') && domainToASCII(domainToUnicode(ascii)) !== ascii) return undefined;
   if (ascii.length === 0 || ascii.length > MAX_DOMAIN_OCTETS) return undefined;
   return ascii.split('.').every((label) => DOMAIN_LABEL.test(label)) ? ascii : undefined;
 }

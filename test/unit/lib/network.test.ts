@@ -141,6 +141,13 @@ describe('NetworkSet', () => {
   test('everything of one family is nothing of the other', () => {
     expect(new NetworkSet(['0.0.0.0/0']).has('2001:db8::1')).toBe(false);
     expect(new NetworkSet(['0.0.0.0/0']).has('203.0.113.9')).toBe(true);
+    // The mapped form of every IPv4 address, ::ffff:203.0.113.9, lies in all of these.
+    for (const network of ['::/0', '::/1', '::/64', '::1/64', '::/80', '::fffe:0:0/95']) {
+      expect(new NetworkSet([network]).has('203.0.113.9'), network).toBe(false);
+      expect(new NetworkSet([network]).has('::ffff:203.0.113.9'), network).toBe(false);
+    }
+    expect(new NetworkSet(['::/0']).has('2001:db8::1')).toBe(true);
+    expect(new NetworkSet(['::/64']).has('::1')).toBe(true);
   });
 });
 
@@ -164,6 +171,8 @@ test.each([
   ['2001:db8:1:3::99', '2001:db8:1:2::/64', false],
   ['2001:db8::/32', '2001:db8:1:2::/64', true],
   ['::ffff:192.0.2.7', '192.0.2.7/32', true],
+  ['::1', '::/64', true],
+  ['::1', '192.0.2.7/32', false],
   ['nonsense', '192.0.2.7/32', false],
 ])('an operator who types %s means %s: %s', (typed, counted, expected) => {
   expect(networkMatcher(typed)(counted)).toBe(expected);

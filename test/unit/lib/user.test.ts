@@ -16,6 +16,8 @@ test('letters of other scripts are letters; a domain in Unicode becomes its A-la
   expect(parseUser('李@例え.jp')).toBe('李@xn--r8jz45g.jp');
   expect(parseUser('a@BÜCHER.example')).toBe('a@xn--bcher-kva.example');
   expect(parseUser('a@xn--bcher-kva.example')).toBe('a@xn--bcher-kva.example');
+  expect(parseUser('a@㹨㹱㹷㹯.example')).toBe('a@xn--26mofy.example');
+  expect(parseUser('a@xn--26mofy.example')).toBe('a@xn--26mofy.example');
 });
 
 describe('what cannot be a user', () => {
@@ -33,6 +35,7 @@ describe('what cannot be a user', () => {
     ['a label that starts with a hyphen', 'alice@-example.com'],
     ['an underscore in the domain', 'alice@ex_ample.com'],
     ['an A-label of plain ASCII', 'alice@xn--example-.com'],
+    ['a second spelling of an A-label', 'alice@xn---26mofy.example'],
     ['a space', 'al ice@example.com'],
     ['a tab', 'al\tice@example.com'],
     ['a quoted local part', '"alice"@example.com'],

@@ -166,7 +166,8 @@ export function throttleBehaviour(make: Make, { flood = 1 } = {}): void {
 
   test('exempt networks are neither counted nor blocked, whichever limit', async () => {
     const t = await throttle({
-      exempt: ['192.0.2.0/24', '2001:db8:1:2::5/128'],
+      // Of the last one the /64 holds every IPv4 address in its mapped form, and those are not meant.
+      exempt: ['192.0.2.0/24', '2001:db8:1:2::5/128', '::1/128'],
       attempts: { most: 50, window: MINUTE },
     });
     for (const network of [office, elsewhere]) {
