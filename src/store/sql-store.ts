@@ -7,6 +7,7 @@
 import { type Kysely, type Selectable, sql, type Transaction } from 'kysely';
 import type { User } from '../lib/user.ts';
 import type { PasswordRecord, Use } from '../passwords/record.ts';
+import { LoginQueries } from './login-queries.ts';
 import { number, toRecord, toRow } from './rows.ts';
 import type { RecordsTable, Schema } from './schema.ts';
 import {
@@ -33,33 +34,18 @@ export interface SqlConnections {
 
 export class SqlStore implements UnwatchedStore {
   readonly #sql: SqlConnections;
+  readonly #queries: LoginQueries;
   #closed = false;
 
   constructor(connections: SqlConnections) {
     this.#sql = connections;
+    this.#queries = new LoginQueries(connections.quick);
   }
 
   /** One query: the left joins give one row at least, so an unknown user costs what a known one does. */
   async select(user: User, selectors: readonly Selector[]): Promise<Selection> {
-    const rows = await this.#run(() =>
-      this.#sql.quick
-        .selectFrom(sql<{ name: string }>`(select cast(${user} as text) as name)`.as('asked'))
-        .leftJoin('users', 'users.name', 'asked.name')
-        .leftJoin('records', (join) =>
-          join
-            .onRef('records.user_name', '=', 'asked.name')
-            .on((on) =>
-              on.or(
-                selectors.map(({ keyId, selector }) =>
-                  on.and([on('records.key_id', '=', keyId), on('records.selector', '=', selector)]),
-                ),
-              ),
-            ),
-        )
-        .selectAll('records')
-        .select('users.disabled_at')
-        .execute(),
-    );
+    const query = this.#queries.select(user, selectors);
+    const { rows } = await this.#run(() => this.#sql.quick.executeQuery(query));
     return {
       records: rows.flatMap((row) => (row.id === null ? [] : toRecord(row as Selectable<RecordsTable>))),
       userDisabled: rows.some((row) => row.disabled_at !== null),
@@ -178,14 +164,8 @@ export class SqlStore implements UnwatchedStore {
       ids.map((id) => [id, { revoked: true, expiresAt: null, userDisabled: false }]),
     );
     for (const chunk of chunked(ids)) {
-      const rows = await this.#run(() =>
-        this.#sql.quick
-          .selectFrom('records')
-          .leftJoin('users', 'users.name', 'records.user_name')
-          .where('records.id', 'in', chunk)
-          .select(['records.id', 'records.revoked_at', 'records.expires_at', 'users.disabled_at'])
-          .execute(),
-      );
+      const query = this.#queries.standings(chunk);
+      const { rows } = await this.#run(() => this.#sql.quick.executeQuery(query));
       for (const row of rows) {
         standings.set(row.id, {
           revoked: row.revoked_at !== null,

@@ -1,0 +1,74 @@
+// The two queries of every login. They are built and compiled once for each number of parameters: doing that each time
+// costs several times what it takes to run them.
+
+import { type CompiledQuery, type Kysely, sql } from 'kysely';
+import type { User } from '../lib/user.ts';
+import type { Schema } from './schema.ts';
+import type { Selector } from './store.ts';
+
+export class LoginQueries {
+  readonly #select: (selectors: number) => ReturnType<typeof compileSelect>;
+  readonly #standings: (ids: number) => ReturnType<typeof compileStandings>;
+
+  constructor(quick: Kysely<Schema>) {
+    this.#select = forEachSize((selectors) => compileSelect(quick, selectors));
+    this.#standings = forEachSize((ids) => compileStandings(quick, ids));
+  }
+
+  /** The user's records that have one of the selectors, and whether the user is disabled: one row at least. */
+  select(user: User, selectors: readonly Selector[]) {
+    const parameters = selectors.flatMap(({ keyId, selector }) => [keyId, selector]);
+    return withParameters(this.#select(selectors.length), [user, ...parameters]);
+  }
+
+  /** What decides whether sessions may go on, for those of the ids that exist. */
+  standings(ids: readonly string[]) {
+    return withParameters(this.#standings(ids.length), ids);
+  }
+}
+
+/** Parameters: the user, then key id and selector of each. */
+function compileSelect(quick: Kysely<Schema>, selectors: number) {
+  const places = Array.from({ length: selectors }, () => ({ keyId: '', selector: 0 }));
+  return quick
+    .selectFrom(sql<{ name: string }>`(select cast(${''} as text) as name)`.as('asked'))
+    .leftJoin('users', 'users.name', 'asked.name')
+    .leftJoin('records', (join) =>
+      join
+        .onRef('records.user_name', '=', 'asked.name')
+        .on((on) =>
+          on.or(
+            places.map(({ keyId, selector }) =>
+              on.and([on('records.key_id', '=', keyId), on('records.selector', '=', selector)]),
+            ),
+          ),
+        ),
+    )
+    .selectAll('records')
+    .select('users.disabled_at')
+    .compile();
+}
+
+/** Parameters: the ids. */
+function compileStandings(quick: Kysely<Schema>, ids: number) {
+  return quick
+    .selectFrom('records')
+    .leftJoin('users', 'users.name', 'records.user_name')
+    .where('records.id', 'in', new Array<string>(ids).fill(''))
+    .select(['records.id', 'records.revoked_at', 'records.expires_at', 'users.disabled_at'])
+    .compile();
+}
+
+function withParameters<Row>(query: CompiledQuery<Row>, parameters: readonly unknown[]): CompiledQuery<Row> {
+  return { ...query, parameters };
+}
+
+/** `make`, which is called once for each size. Sizes are few: the store bounds them. */
+function forEachSize<Made>(make: (size: number) => Made): (size: number) => Made {
+  const made = new Map<number, Made>();
+  return (size) => {
+    const found = made.get(size) ?? make(size);
+    made.set(size, found);
+    return found;
+  };
+}
