@@ -7,6 +7,9 @@ export type LogLevel = (typeof LOG_LEVELS)[number];
 
 export type Log = Pick<import('pino').Logger, 'error' | 'warn' | 'info' | 'debug' | 'flush' | 'level'>;
 
+/** Lines are collected for so many milliseconds, or up to so many bytes, and then written in one go. */
+const BATCH = { milliseconds: 20, bytes: 4096 } as const;
+
 /** `time` is ISO 8601 in UTC, `level` a word, `msg` a sentence; a `Secret` anywhere prints as a placeholder. */
 export function createLog(level: LogLevel, destination?: DestinationStream): Log {
   const options = {
@@ -15,5 +18,27 @@ export function createLog(level: LogLevel, destination?: DestinationStream): Log
     timestamp: () => `,"time":"${new Date().toISOString()}"`,
     formatters: { level: (label: string) => ({ level: label }) },
   };
-  return destination === undefined ? pino(options) : pino(options, destination);
+  return pino(options, destination ?? standardOutput());
+}
+
+/**
+ * A write for each line would cost a login as much as everything else about its lines. The timer runs only while there is
+ * something to write; what is left at exit, pino writes.
+ */
+function standardOutput(): DestinationStream {
+  const output = pino.destination({ sync: false, minLength: BATCH.bytes });
+  let isTimed = false;
+  const flush = () => {
+    isTimed = false;
+    output.flush();
+  };
+  return {
+    write(line: string) {
+      if (!isTimed) {
+        isTimed = true;
+        setTimeout(flush, BATCH.milliseconds).unref();
+      }
+      output.write(line);
+    },
+  };
 }
