@@ -1,11 +1,10 @@
 // An IMAP client that is all about being cheap: one line of the answer is looked for, nothing is parsed.
 
 import { connect as connectTcp, type Socket } from 'node:net';
-import { connect as connectTls, createSecureContext, TLSSocket } from 'node:tls';
+import { connect as connectTls, createSecureContext, type SecureContext, TLSSocket } from 'node:tls';
 import type { Target } from './jobs.ts';
 
-// What the server's certificate is good for is not what is measured.
-const context = createSecureContext({ minVersion: 'TLSv1.3', maxVersion: 'TLSv1.3' });
+const contexts = new Map<string, SecureContext>();
 
 export interface ConnectOptions {
   /** Own address, so that limits for each network are met as by clients of many networks. */
@@ -36,7 +35,7 @@ export class ImapClient {
   static async connect(target: Target, options: ConnectOptions): Promise<ImapClient> {
     const where = { host: '127.0.0.1', port: target.port, localAddress: options.from };
     if (target.tls === 'implicit') {
-      const socket = connectTls({ ...where, ...tlsOptions(options) });
+      const socket = connectTls({ ...where, ...tlsOptions(target, options) });
       listenForSession(socket, options);
       socket.setNoDelay(true);
       const client = new ImapClient(socket);
@@ -49,7 +48,7 @@ export class ImapClient {
     if (target.tls === 'none') return clear;
     await clear.command('STARTTLS');
     tcp.removeAllListeners('data');
-    const socket = connectTls({ socket: tcp, ...tlsOptions(options) });
+    const socket = connectTls({ socket: tcp, ...tlsOptions(target, options) });
     listenForSession(socket, options);
     const client = new ImapClient(socket);
     await new Promise<void>((resolve, reject) => {
@@ -152,8 +151,14 @@ export class ImapClient {
   }
 }
 
-function tlsOptions({ session }: ConnectOptions) {
-  return { secureContext: context, rejectUnauthorized: false, ...(session === undefined ? {} : { session }) };
+function tlsOptions({ groups = 'X25519' }: Target, { session }: ConnectOptions) {
+  let secureContext = contexts.get(groups);
+  if (secureContext === undefined) {
+    secureContext = createSecureContext({ minVersion: 'TLSv1.3', maxVersion: 'TLSv1.3', ecdhCurve: groups });
+    contexts.set(groups, secureContext);
+  }
+  // What the server's certificate is good for is not what is measured.
+  return { secureContext, rejectUnauthorized: false, ...(session === undefined ? {} : { session }) };
 }
 
 function listenForSession(socket: TLSSocket, { onSession }: ConnectOptions): void {

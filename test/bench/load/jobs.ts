@@ -3,6 +3,8 @@
 export interface Target {
   readonly port: number;
   readonly tls: 'implicit' | 'starttls' | 'none';
+  /** What the client offers for key exchange. Default: X25519, which all contenders know. */
+  readonly groups?: string;
 }
 
 /** Which users log in, in turn: `${prefix}${i}@example.com` for `from <= i < from + count`. */
