@@ -85,7 +85,10 @@ async function join(
     },
     admitted.record.expiresAt,
   );
-  const outcome = await openUpstream(dialogue, live, admitted);
+  const outcome = await openUpstream(dialogue, live, admitted).catch((error: unknown) => {
+    live.leave();
+    throw error;
+  });
   if (!('socket' in outcome)) {
     live.leave();
     report(dialogue, attempt, decision, outcome);
