@@ -27,6 +27,11 @@ import type { Uses } from './uses.ts';
 import type { Attempt, Decision, RefusedReason, ThrottledReason, Verdict } from './verdict.ts';
 
 const DAY = 86_400_000;
+/**
+ * Milliseconds from an attempt's arrival to the end of its connection where there is no place to wait in: longer than a
+ * verification takes, and too short for such connections to pile up.
+ */
+const CLOSING_DELAY = 250;
 
 export interface GateDeps {
   readonly names: UserNames;
@@ -233,7 +238,11 @@ export class Gate {
       (verdict.kind === 'refused' && verdict.reason !== 'empty_password') ||
       (verdict.kind === 'unavailable' && verdict.reason === 'overloaded');
     if (!isLate || failureDelay === 0) return Promise.resolve(true);
-    return parking.park(networkOf(attempt.client.address), attempt.arrivedAt + failureDelay);
+    const { arrivedAt, client } = attempt;
+    return parking.park(networkOf(client.address), {
+      due: arrivedAt + failureDelay,
+      closed: arrivedAt + Math.min(failureDelay, CLOSING_DELAY),
+    });
   }
 
   #inBackground(work: Promise<unknown>): void {

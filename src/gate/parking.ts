@@ -2,6 +2,9 @@
 // moment of an answer depends on when the attempt came and on nothing that was computed for it. Those of one tick leave in the order
 // of their times too: in the order in which they were parked, who needed less work for them would be heard first.
 //
+// Where there is no place left, a connection is closed unanswered, and that too a constant time after its attempt came: its end
+// tells as much as an answer does.
+//
 // A place is held until its time has come even if the client hangs up: hanging up early buys no further attempt.
 
 import type { Clock } from '../lib/clock.ts';
@@ -14,9 +17,18 @@ export interface ParkingBounds {
   readonly perNetwork: number;
 }
 
-interface Parked {
-  readonly network: string;
+/** Monotonic milliseconds. */
+export interface ParkingTimes {
+  /** When to answer. */
   readonly due: number;
+  /** When to close unanswered, if there is no place left. */
+  readonly closed: number;
+}
+
+interface Parked {
+  /** Null: it has no place, and is to be closed unanswered. */
+  readonly network: string | null;
+  readonly time: number;
   readonly release: (answer: boolean) => void;
 }
 
@@ -43,21 +55,16 @@ export class Parking implements Disposable {
   }
 
   /**
-   * Resolves at the first tick that is not before `due` (monotonic milliseconds) with true; at once with false if there is
+   * Resolves with true at the first tick that is not before `due`; with false at the first that is not before `closed` if there is
    * no place left: then the connection is closed unanswered.
    */
-  park(network: string, due: number): Promise<boolean> {
+  park(network: string, { due, closed }: ParkingTimes): Promise<boolean> {
     const held = this.#perNetwork.get(network) ?? 0;
-    if (this.#total >= this.#bounds.total || held >= this.#bounds.perNetwork) return Promise.resolve(false);
+    const isFull = this.#total >= this.#bounds.total || held >= this.#bounds.perNetwork;
+    if (isFull) return this.#until(closed, null);
     this.#total++;
     this.#perNetwork.set(network, held + 1);
-    const tick = Math.ceil(due / TICK);
-    return new Promise((release) => {
-      const parked = this.#byTick.get(tick);
-      if (parked === undefined) this.#byTick.set(tick, [{ network, due, release }]);
-      else parked.push({ network, due, release });
-      this.#schedule();
-    });
+    return this.#until(due, network);
   }
 
   /** Everything that waits is closed unanswered. */
@@ -67,8 +74,18 @@ export class Parking implements Disposable {
     for (const [tick, parked] of this.#byTick) this.#releaseAll(tick, parked, false);
   }
 
+  #until(time: number, network: string | null): Promise<boolean> {
+    const tick = Math.ceil(time / TICK);
+    return new Promise((release) => {
+      const parked = this.#byTick.get(tick);
+      if (parked === undefined) this.#byTick.set(tick, [{ network, time, release }]);
+      else parked.push({ network, time, release });
+      this.#schedule();
+    });
+  }
+
   #schedule(): void {
-    if (this.#timer !== undefined || this.#total === 0) return;
+    if (this.#timer !== undefined || this.#byTick.size === 0) return;
     const now = this.#clock.monotonic();
     const toNextTick = Math.ceil((Math.floor(now / TICK) + 1) * TICK - now);
     this.#timer = setTimeout(() => this.#onTick(), toNextTick);
@@ -84,7 +101,11 @@ export class Parking implements Disposable {
 
   #releaseAll(tick: number, parked: readonly Parked[], answer: boolean): void {
     this.#byTick.delete(tick);
-    for (const { network, release } of parked.toSorted((a, b) => a.due - b.due)) {
+    for (const { network, release } of parked.toSorted((a, b) => a.time - b.time)) {
+      if (network === null) {
+        release(false);
+        continue;
+      }
       this.#total--;
       const left = (this.#perNetwork.get(network) ?? 1) - 1;
       if (left === 0) this.#perNetwork.delete(network);

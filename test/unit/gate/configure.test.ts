@@ -13,12 +13,16 @@ const NETWORK = '192.0.2.1/32';
 test('parking with fewer places keeps those who wait, and takes nobody until there are fewer of them', async () => {
   using parking = new Parking({ total: 3, perNetwork: 3 }, systemClock);
   const due = systemClock.monotonic() + 50;
-  const waiting = [1, 2, 3].map(() => parking.park(NETWORK, due));
+  const times = { due, closed: due };
+  const waiting = [1, 2, 3].map(() => parking.park(NETWORK, times));
   parking.configure({ total: 2, perNetwork: 1 });
   expect(parking.length).toBe(3);
-  expect(await parking.park('198.51.100.1/32', due)).toBe(false);
+  expect(await parking.park('198.51.100.1/32', times)).toBe(false);
   expect(await Promise.all(waiting)).toEqual([true, true, true]);
-  expect(await Promise.all([parking.park(NETWORK, due), parking.park(NETWORK, due)])).toEqual([true, false]);
+  expect(await Promise.all([parking.park(NETWORK, times), parking.park(NETWORK, times)])).toEqual([
+    true,
+    false,
+  ]);
 });
 
 test('what is remembered keeps its time; with none, everything is forgotten at once', () => {

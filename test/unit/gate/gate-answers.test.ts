@@ -91,9 +91,11 @@ test('a place is held until its time, whether anybody still listens or not', asy
   const gate = gateHarness({ failureDelay: DELAY });
   // Nobody waits for these: a client that hangs up changes nothing here.
   for (let n = 0; n < 100; n++) void gate.decide('Summer2024!');
-  await pass(gate, DELAY - 20);
+  await pass(gate, DELAY - 300);
   expect(gate.parking.length).toBe(100);
-  const { verdict, answer } = await gate.decide('Summer2024!');
+  const crowded = gate.decide('Summer2024!');
+  await pass(gate, 280);
+  const { verdict, answer } = await crowded;
   expect({ verdict, answer }).toEqual({
     verdict: { kind: 'refused', reason: 'not_an_app_password' },
     answer: false,
@@ -103,6 +105,24 @@ test('a place is held until its time, whether anybody still listens or not', asy
   expect(gate.parking.length).toBe(1);
   await pass(gate, DELAY);
   expect((await elsewhere).answer).toBe(true);
+});
+
+test('where there is no place, the connection is closed a constant time after the attempt, whatever it was', async () => {
+  const gate = gateHarness({ failureDelay: DELAY });
+  gate.make();
+  for (let n = 0; n < 100; n++) void gate.decide('Summer2024!');
+  await new Promise((resolve) => setImmediate(resolve));
+  expect(await answeredAfter(gate, gate.wrong())).toBe(250);
+  expect(await answeredAfter(gate, gate.wrong(), { login: 'nobody' })).toBe(250);
+  let release = () => {};
+  gate.hold.until = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  const colliding = answeredAfter(gate, gate.colliding());
+  await pass(gate, 100);
+  release();
+  expect(await colliding).toBe(250);
+  expect(gate.runs.mismatch).toBe(1);
 });
 
 test('where there is no place, a right secret is admitted all the same', async () => {

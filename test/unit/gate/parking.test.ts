@@ -7,6 +7,8 @@ const clock = { now: () => Date.now(), monotonic: () => Date.now() };
 const PLENTY = { total: 1000, perNetwork: 1000 };
 const A = '192.0.2.7/32';
 const B = '198.51.100.1/32';
+/** To be answered then; closed some time before that if there is no place. */
+const at = (due: number) => ({ due, closed: due - 20 });
 
 beforeEach(() => {
   vi.useFakeTimers({ now: 1_000_003 });
@@ -29,7 +31,7 @@ describe('the grid', () => {
   test('released at the first tick that is not before its time', async () => {
     const parking = new Parking(PLENTY, clock);
     const { released, watch } = watched();
-    for (const due of [2_003, 2_009.5, 2_010, 2_010.1]) watch(parking.park(A, 1_000_000 + due));
+    for (const due of [2_003, 2_009.5, 2_010, 2_010.1]) watch(parking.park(A, at(1_000_000 + due)));
     await vi.advanceTimersByTimeAsync(5_000);
     expect(released).toEqual([
       [2_010, true],
@@ -43,7 +45,7 @@ describe('the grid', () => {
   test('what is late already leaves at the next tick, not at once', async () => {
     const parking = new Parking(PLENTY, clock);
     const { released, watch } = watched();
-    watch(parking.park(A, 999_000));
+    watch(parking.park(A, at(999_000)));
     await vi.advanceTimersByTimeAsync(6);
     expect(released).toEqual([]);
     await vi.advanceTimersByTimeAsync(1);
@@ -54,9 +56,9 @@ describe('the grid', () => {
     const parking = new Parking(PLENTY, clock);
     const { released, watch } = watched();
     const due = 1_000_003 + 100;
-    watch(parking.park(A, due));
+    watch(parking.park(A, at(due)));
     await vi.advanceTimersByTimeAsync(38);
-    watch(parking.park(A, due));
+    watch(parking.park(A, at(due)));
     await vi.advanceTimersByTimeAsync(1_000);
     expect(released).toEqual([
       [110, true],
@@ -72,7 +74,7 @@ describe('the grid', () => {
       ['third', 1_000_105],
       ['first', 1_000_101],
     ] as const) {
-      void parking.park(A, due).then(() => order.push(who));
+      void parking.park(A, at(due)).then(() => order.push(who));
     }
     await vi.advanceTimersByTimeAsync(200);
     expect(order).toEqual(['first', 'second', 'third']);
@@ -82,8 +84,8 @@ describe('the grid', () => {
     let skew = 0;
     const parking = new Parking(PLENTY, { now: clock.now, monotonic: () => Date.now() + skew });
     const { released, watch } = watched();
-    watch(parking.park(A, 1_000_050));
-    watch(parking.park(A, 1_000_090));
+    watch(parking.park(A, at(1_000_050)));
+    watch(parking.park(A, at(1_000_090)));
     skew = 500;
     await vi.advanceTimersByTimeAsync(8);
     expect(released.map(([, answer]) => answer)).toEqual([true, true]);
@@ -93,7 +95,7 @@ describe('the grid', () => {
     let skew = 0;
     const parking = new Parking(PLENTY, { now: clock.now, monotonic: () => Date.now() + skew });
     const { released, watch } = watched();
-    watch(parking.park(A, 1_000_010));
+    watch(parking.park(A, at(1_000_010)));
     skew = -0.5;
     await vi.advanceTimersByTimeAsync(7);
     expect(released).toEqual([]);
@@ -105,7 +107,7 @@ describe('the grid', () => {
   test('without anybody there is no timer', async () => {
     const parking = new Parking(PLENTY, clock);
     expect(vi.getTimerCount()).toBe(0);
-    const one = parking.park(A, 1_000_050);
+    const one = parking.park(A, at(1_000_050));
     expect(vi.getTimerCount()).toBe(1);
     await vi.advanceTimersByTimeAsync(100);
     await one;
@@ -114,43 +116,68 @@ describe('the grid', () => {
 });
 
 describe('bounds', () => {
-  test('per network: past it, false at once, and the others go on', async () => {
+  test('per network: past it, false sooner, and the others go on', async () => {
     const parking = new Parking({ total: 10, perNetwork: 2 }, clock);
-    void parking.park(A, 1_000_050);
-    void parking.park(A, 1_000_050);
-    expect(await parking.park(A, 1_000_050)).toBe(false);
-    void parking.park(B, 1_000_050);
+    const { released, watch } = watched();
+    watch(parking.park(A, at(1_000_050)));
+    watch(parking.park(A, at(1_000_050)));
+    watch(parking.park(A, at(1_000_050)));
+    watch(parking.park(B, at(1_000_050)));
     expect(parking.length).toBe(3);
+    await vi.advanceTimersByTimeAsync(40);
+    expect(released).toEqual([[30, false]]);
     await vi.advanceTimersByTimeAsync(100);
-    void parking.park(A, 1_000_300);
+    void parking.park(A, at(1_000_300));
     expect(parking.length).toBe(1);
   });
 
   test('in all', async () => {
     const parking = new Parking({ total: 3, perNetwork: 100 }, clock);
-    for (let n = 0; n < 3; n++) void parking.park(`10.0.0.${n}/32`, 1_000_050);
-    expect(await parking.park(B, 1_000_050)).toBe(false);
+    for (let n = 0; n < 3; n++) void parking.park(`10.0.0.${n}/32`, at(1_000_050));
+    const fourth = parking.park(B, at(1_000_050));
+    expect(parking.length).toBe(3);
     await vi.advanceTimersByTimeAsync(100);
+    expect(await fourth).toBe(false);
     expect(parking.length).toBe(0);
   });
 
   test('a refusal of a place takes none', async () => {
     const parking = new Parking({ total: 1, perNetwork: 1 }, clock);
-    void parking.park(A, 1_000_050);
-    for (let n = 0; n < 100; n++) expect(await parking.park(B, 1_000_050)).toBe(false);
+    void parking.park(A, at(1_000_050));
+    const others = Array.from({ length: 100 }, () => parking.park(B, at(1_000_050)));
     expect(parking.length).toBe(1);
     await vi.advanceTimersByTimeAsync(100);
-    const after = parking.park(B, 1_000_200);
+    expect(new Set(await Promise.all(others))).toEqual(new Set([false]));
+    expect(parking.length).toBe(0);
+    const after = parking.park(B, at(1_000_200));
     await vi.advanceTimersByTimeAsync(100);
     expect(await after).toBe(true);
   });
 });
 
-test('at the end everybody is released unanswered', async () => {
-  const parking = new Parking(PLENTY, clock);
-  const parked = [parking.park(A, 1_050_000), parking.park(B, 1_060_000)];
+test('without a place, the moment too depends on when the attempt came, not on when the work for it was done', async () => {
+  const parking = new Parking({ total: 1, perNetwork: 1 }, clock);
+  const { released, watch } = watched();
+  void parking.park(A, at(2_000_000));
+  const times = { due: 2_000_000, closed: 1_000_103 };
+  watch(parking.park(A, times));
+  await vi.advanceTimersByTimeAsync(38);
+  watch(parking.park(A, times));
+  watch(parking.park(B, times));
+  await vi.advanceTimersByTimeAsync(69);
+  expect(released).toEqual([
+    [110, false],
+    [110, false],
+    [110, false],
+  ]);
   parking[Symbol.dispose]();
-  expect(await Promise.all(parked)).toEqual([false, false]);
+});
+
+test('at the end everybody is released unanswered', async () => {
+  const parking = new Parking({ total: 2, perNetwork: 2 }, clock);
+  const parked = [A, B, A].map((network) => parking.park(network, at(1_050_000)));
+  parking[Symbol.dispose]();
+  expect(await Promise.all(parked)).toEqual([false, false, false]);
   expect(parking.length).toBe(0);
   expect(vi.getTimerCount()).toBe(0);
 });
