@@ -123,7 +123,9 @@ export class SqliteDatabase {
         quick?.prepare('select revision from revision').get();
       } else {
         this.#checkRoom();
-        durable.prepare('update revision set revision = revision').run();
+        // There and back: SQLite does not write what does not change.
+        const add = durable.prepare('update revision set revision = revision + ?');
+        durable.transaction(() => [add.run(1), add.run(-1)]).immediate();
       }
     });
   }

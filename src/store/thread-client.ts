@@ -23,15 +23,21 @@ interface Pending {
 export class ThreadClient {
   readonly #role: OpenOptions['role'];
   readonly #onNews: (news: 'changed' | 'gone' | 'replaced') => void;
+  readonly #grace: number;
   readonly #pending = new Map<number, Pending>();
   #worker: Worker | undefined;
   #lastId = 0;
   /** A request that was given up, and that the thread has not answered yet: until then it answers nothing else. */
   #stuckAt: number | undefined;
 
-  constructor(role: OpenOptions['role'], onNews: (news: 'changed' | 'gone' | 'replaced') => void) {
+  constructor(
+    role: OpenOptions['role'],
+    onNews: (news: 'changed' | 'gone' | 'replaced') => void,
+    { grace = GRACE }: { grace?: number } = {},
+  ) {
     this.#role = role;
     this.#onNews = onNews;
+    this.#grace = grace;
   }
 
   /** Rejects with what the thread's work threw, or with StoreUnavailableError if it died or does not answer in time. */
@@ -43,7 +49,7 @@ export class ThreadClient {
     const { promise, resolve, reject } = Promise.withResolvers<unknown>();
     const timer = setTimeout(
       () => this.#giveUp(id),
-      question.patience + (question.kind === 'open' ? START_GRACE : GRACE),
+      question.patience + (question.kind === 'open' ? START_GRACE : this.#grace),
     );
     this.#pending.set(id, { resolve, reject, timer });
     worker.postMessage({ id, ...question });

@@ -86,6 +86,8 @@ describe('the filter', () => {
     program.upstream.setScript({ greeting: '* BYE no\r\n' });
     expect(await login(26, 'alice@example.com', good.password)).toMatch(/^NO \[UNAVAILABLE\]/);
     program.upstream.setScript({});
+    // Lines are written in batches.
+    await program.postern.logged(/"upstream_unreachable"/);
   });
 
   test('finds guesses, at the address that they came from and at no other', async () => {

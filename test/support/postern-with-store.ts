@@ -1,13 +1,14 @@
 // The real program and its real SQLite file, for what can go wrong with that file. This process opens the store only to make
 // app passwords, and closes it again: what is left open is Postern's alone.
 
-import { existsSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import Database from 'better-sqlite3';
 import { systemClock } from '../../src/lib/clock.ts';
 import { parseUser, type User } from '../../src/lib/user.ts';
 import { generateAppPassword } from '../../src/passwords/app-password.ts';
+import type { HashParameters } from '../../src/passwords/hash.ts';
 import { openKeys } from '../../src/passwords/keys-file.ts';
 import { createPasswords } from '../../src/passwords/service.ts';
 import { openStoreOnce } from '../../src/store/open.ts';
@@ -17,6 +18,7 @@ import { createPki } from './pki.ts';
 import { type Postern, startPostern } from './postern.ts';
 import { startScriptedImapUpstream } from './scripted-imap-upstream.ts';
 import { ledger } from './secrets-ledger.ts';
+import { starvation } from './starvation.ts';
 import { connect, type Transcript } from './transcript.ts';
 
 export interface Lock extends AsyncDisposable {
@@ -64,6 +66,10 @@ export interface StoreSettingOptions {
   readonly file?: string;
   /** YAML: that section. */
   readonly appPasswords?: string;
+  /** What `make` hashes with. */
+  readonly hash?: HashParameters;
+  /** Of refusals; 50 ms unless told. */
+  readonly failureDelay?: string;
 }
 
 /** In place of a right one. */
@@ -97,7 +103,7 @@ upstreams:
 routes:
   - { users: "*@example.com", imap: script }
 appPasswords: ${options.appPasswords ?? '{ hash: { memoryKiB: 7168, passes: 1 } }'}
-throttle: { failureDelay: 50ms, exempt: ["127.0.0.0/8"] }
+throttle: { failureDelay: ${options.failureDelay ?? '50ms'}, exempt: ["127.0.0.0/8"] }
 log: { level: info }
 `,
     }),
@@ -134,7 +140,7 @@ log: { level: info }
     make: (user) =>
       withStore(async (store) => {
         const keys = await openKeys({ file: join(postern.directory, 'keys.json'), store });
-        const hash = { memoryKiB: 7168, passes: 1, lanes: 1 };
+        const hash = options.hash ?? { memoryKiB: 7168, passes: 1, lanes: 1 };
         const passwords = createPasswords({
           store,
           keys,
@@ -213,11 +219,6 @@ log: { level: info }
 /** A secret of the right shape that is nobody's. */
 export function nobodysSecret(): string {
   return ledger(generateAppPassword().reveal());
-}
-
-/** Milliseconds that a process's main thread has waited for a processor so far (proc(5), schedstat). */
-function starvation(pid: number): number {
-  return Number(readFileSync(`/proc/${pid}/task/${pid}/schedstat`, 'utf8').split(' ')[1]) / 1e6;
 }
 
 /** Deletes a database with its log of writes and that log's index. */
