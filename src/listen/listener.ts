@@ -52,6 +52,12 @@ interface Accepted extends Terms {
   readonly listener: ListenerSettings;
 }
 
+/**
+ * Connections that the kernel holds for us while we are busy; it takes net.core.somaxconn if that is less. Past it a client is
+ * not heard, and tries again a second later (RFC 6298 §2.1).
+ */
+const BACKLOG = 4096;
+
 export class Listener {
   readonly #deps: ListenerDeps;
   readonly #server: Server;
@@ -91,7 +97,7 @@ export class Listener {
     const { host, port } = this.#settings;
     return new Promise((resolve, reject) => {
       this.#server.once('error', reject);
-      this.#server.listen({ host, port, backlog: 1024 }, () => {
+      this.#server.listen({ host, port, backlog: BACKLOG }, () => {
         this.#server.off('error', reject);
         this.#server.on('error', (error) => this.#acceptFailed(error));
         const address = this.#server.address();
