@@ -20,6 +20,7 @@ test('in a flood everybody who has an app password logs in, and no session is lo
       guess: 30,
       networks: 60,
       sessions: 3,
+      ramp: 1,
       reopen: 1,
       limits: '{ beforeLogin: 150 }',
     },

@@ -16,7 +16,9 @@ export interface CrowdOptions {
   readonly ports: { readonly imap: number; readonly imaps: number };
   /** PEM of the authority behind Postern's certificate. */
   readonly ca: string;
-  /** Milliseconds after which one that was closed comes back. */
+  /** Milliseconds in which all come for the first time, evenly. */
+  readonly ramp: number;
+  /** Milliseconds after which one that was closed comes back, half of it more or less. */
   readonly reopenAfter: number;
 }
 
@@ -33,8 +35,6 @@ export interface CrowdReport {
   readonly admitted: number;
 }
 
-/** New connections in 10 ms. */
-const BURST = 20;
 /** What the worst of networks adds to nothing: a quiet start of a TLS handshake, and of a command. */
 const HELLO = Buffer.from('\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03'.padEnd(500, 'x'), 'latin1');
 const COMMAND = Buffer.from(`a LOGIN alice@example.com "${'x'.repeat(500)}`);
@@ -42,10 +42,9 @@ const COMMAND = Buffer.from(`a LOGIN alice@example.com "${'x'.repeat(500)}`);
 const ALPHABET = 'abcdefghijkmnpqrstuvwxyz23456789';
 
 await work<CrowdOptions, CrowdReport>(async (options) => {
-  const { kind, count, networks, firstNetwork, ports, ca, reopenAfter } = options;
+  const { kind, count, networks, firstNetwork, ports, ca, ramp, reopenAfter } = options;
   const now = { opened: 0, closed: 0, refused: 0, throttled: 0, admitted: 0 };
   let open = 0;
-  const waiting = Array.from({ length: count }, (_, i) => i);
 
   const start = (i: number) => {
     const implicit = kind === 'guess' || i % 2 === 0;
@@ -70,12 +69,10 @@ await work<CrowdOptions, CrowdReport>(async (options) => {
       clearInterval(timer);
       if (isOpen) open--;
       now.closed++;
-      setTimeout(() => waiting.push(i), reopenAfter);
+      setTimeout(() => start(i), reopenAfter * (0.5 + Math.random()));
     });
   };
-  setInterval(() => {
-    for (const i of waiting.splice(0, BURST)) start(i);
-  }, 10);
+  for (let i = 0; i < count; i++) setTimeout(() => start(i), (i / count) * ramp);
 
   return () => {
     const report = { open, ...now };

@@ -25,7 +25,9 @@ export interface FloodOptions {
   readonly networks: number;
   /** Live sessions. */
   readonly sessions: number;
-  /** Seconds after which a connection that was closed is made again. */
+  /** Seconds in which it comes. */
+  readonly ramp: number;
+  /** Seconds after which a connection that was closed is made again, half of them more or less. */
   readonly reopen: number;
   /** YAML: the section `limits` of Postern's configuration; its defaults unless told. */
   readonly limits?: string;
@@ -42,6 +44,8 @@ export interface Percentiles {
 export interface Stretch {
   readonly seconds: number;
   readonly logins: Percentiles;
+  /** Each of them, in order. */
+  readonly loginTimes: readonly number[];
   readonly failures: readonly string[];
   readonly noops: Percentiles;
   readonly sessionsLost: number;
@@ -119,8 +123,8 @@ log: { level: warn }
     for (let i = 0; i < processes; i++) {
       const count = Math.floor(options[kind] / processes);
       const networks = Math.max(1, Math.min(count, Math.floor(options.networks / processes)));
-      const reopenAfter = options.reopen * 1000;
-      const some = { kind, count, networks, firstNetwork, ports, ca, reopenAfter } satisfies CrowdOptions;
+      const times = { ramp: options.ramp * 1000, reopenAfter: options.reopen * 1000 };
+      const some = { kind, count, networks, firstNetwork, ports, ca, ...times } satisfies CrowdOptions;
       workers.push(crowd.use(await startWorker<CrowdReport>('crowd.ts', some)));
       firstNetwork += networks;
     }
@@ -191,6 +195,7 @@ async function watch(
   return {
     seconds,
     logins: percentiles(logins),
+    loginTimes: logins.map(Math.round),
     failures,
     noops: percentiles(noops),
     sessionsLost,
