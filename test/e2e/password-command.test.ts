@@ -12,7 +12,7 @@ import { parseUser } from '../../src/lib/user.ts';
 import { readAppPassword } from '../../src/passwords/app-password.ts';
 import { verifyAppPassword } from '../../src/passwords/hash.ts';
 import { openKeys } from '../../src/passwords/keys-file.ts';
-import { openStore } from '../../src/store/open.ts';
+import { openStoreOnce } from '../../src/store/open.ts';
 import { type Outcome, run } from '../support/child-process.ts';
 import { NO_LIMITS, newRecord } from '../support/records.ts';
 import { newLogFile } from '../support/run-directory.ts';
@@ -68,7 +68,7 @@ const list = async (...args: string[]) =>
 
 /** Whether a printed app password finds a record of alice and matches its hash. */
 async function works(printed: string): Promise<boolean> {
-  await using store = await openStore(`sqlite:${database}`, { clock: systemClock });
+  await using store = await openStoreOnce(`sqlite:${database}`, { clock: systemClock });
   const keys = await openKeys({ file: keysFile, store });
   const password = readAppPassword(new Secret(printed))!;
   const { records } = await store.select(alice, keys.selectors(alice, password));
@@ -125,7 +125,7 @@ describe('password create', () => {
   });
 
   test('at the limit: a message, exit 1, nothing on standard output', async () => {
-    await using store = await openStore(`sqlite:${database}`, { clock: systemClock });
+    await using store = await openStoreOnce(`sqlite:${database}`, { clock: systemClock });
     const keys = await openKeys({ file: keysFile, store });
     for (let n = 0; n < 40; n++) await store.create(newRecord({ keyId: keys.current }), NO_LIMITS);
     const outcome = await postern('password', 'create', '--user', 'alice', '--name', 'one more');
@@ -135,7 +135,7 @@ describe('password create', () => {
 
   test('two at once for the last place: one is made', async () => {
     {
-      await using store = await openStore(`sqlite:${database}`, { clock: systemClock });
+      await using store = await openStoreOnce(`sqlite:${database}`, { clock: systemClock });
       const keys = await openKeys({ file: keysFile, store });
       for (let n = 0; n < 39; n++) await store.create(newRecord({ keyId: keys.current }), NO_LIMITS);
     }
@@ -236,7 +236,7 @@ describe('password list', () => {
     const one = await create('--name', 'Phone');
     const two = await create('--name', 'Lost', '--scope', 'imap');
     {
-      await using store = await openStore(`sqlite:${database}`, { clock: systemClock });
+      await using store = await openStoreOnce(`sqlite:${database}`, { clock: systemClock });
       const use = { at: 1_700_000_000_000, from: '192.0.2.7', protocol: 'imap', client: 'Outlook' } as const;
       await store.noteUse(one.id, 'used', use);
     }
@@ -271,7 +271,7 @@ describe('password list', () => {
     const { id } = await create('--name', 'Télé 電話');
     await create('--name', 'Scanner');
     {
-      await using store = await openStore(`sqlite:${database}`, { clock: systemClock });
+      await using store = await openStoreOnce(`sqlite:${database}`, { clock: systemClock });
       await store.noteUse(id, 'used', { at: 0, from: '::1', protocol: 'imap', client: 'x\u001b[2J\u202e' });
     }
     const { stdout } = await postern('password', 'list');
@@ -450,7 +450,7 @@ test('kill -9 at any time: the record is whole or absent, and what was printed w
 
   expect(check.pragma('integrity_check', { simple: true })).toBe('ok');
   check.close();
-  await using store = await openStore(`sqlite:${database}`, { clock: systemClock });
+  await using store = await openStoreOnce(`sqlite:${database}`, { clock: systemClock });
   const keys = await openKeys({ file: keysFile, store });
   for (const text of printed) {
     const made = JSON.parse(text);

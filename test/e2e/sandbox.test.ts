@@ -7,7 +7,7 @@ import { join, relative, resolve } from 'node:path';
 import { expect, test } from 'vitest';
 import { systemClock } from '../../src/lib/clock.ts';
 import { parseUser } from '../../src/lib/user.ts';
-import { openStore } from '../../src/store/open.ts';
+import { openStoreOnce } from '../../src/store/open.ts';
 import { run, spawnTied, stopChild, whenReady } from '../support/child-process.ts';
 import { newLogFile } from '../support/run-directory.ts';
 import { ledger, mask } from '../support/secrets-ledger.ts';
@@ -194,7 +194,7 @@ test('a step that fails says why and ends it with 1, without a state', { timeout
   await whenReady(child, async () => printed.includes('cut off') || undefined, 30_000);
   {
     // While the next step waits out its two seconds, the user is disabled, which ends the sessions that the last step needs.
-    await using store = await openStore(`sqlite:${join(dir.path, 'postern.db')}`, { clock: systemClock });
+    await using store = await openStoreOnce(`sqlite:${join(dir.path, 'postern.db')}`, { clock: systemClock });
     await store.setUserDisabled(parseUser('demo@example.com')!, Date.now());
   }
   const [code] = await ended;

@@ -11,7 +11,7 @@ import { createLog } from '../../src/lib/log.ts';
 import { parseUser } from '../../src/lib/user.ts';
 import { openKeys } from '../../src/passwords/keys-file.ts';
 import { createPasswords, type PasswordRequest } from '../../src/passwords/service.ts';
-import { openStore } from '../../src/store/open.ts';
+import { openStoreOnce } from '../../src/store/open.ts';
 import { type Metrics, parseMetrics } from '../support/metrics-text.ts';
 import { createPki, type Pki } from '../support/pki.ts';
 import { newLogFile } from '../support/run-directory.ts';
@@ -112,7 +112,7 @@ export async function startSetting(options: SettingOptions = {}): Promise<Settin
     },
   });
   const app = started.use(await createApp(config, { log }));
-  const store = started.use(await openStore(config.store.url, { clock: systemClock }));
+  const store = started.use(await openStoreOnce(config.store.url, { clock: systemClock }));
   const passwords = createPasswords({
     store,
     keys: await openKeys({ file: config.keys.file, store }),

@@ -8,8 +8,8 @@ import { type AppPassword, generateAppPassword } from '../../src/passwords/app-p
 import { openKeys } from '../../src/passwords/keys-file.ts';
 import type { SelectorKeys } from '../../src/passwords/selector-keys.ts';
 import { createPasswords, type PasswordRequest } from '../../src/passwords/service.ts';
-import { openStore } from '../../src/store/open.ts';
-import type { Store } from '../../src/store/store.ts';
+import { openStoreOnce } from '../../src/store/open.ts';
+import type { UnwatchedStore } from '../../src/store/store.ts';
 import { type Certificate, createPki, type Pki } from './pki.ts';
 import { type Postern, startPostern } from './postern.ts';
 import {
@@ -26,7 +26,7 @@ export interface Program extends AsyncDisposable {
   readonly pki: Pki;
   /** That of the listeners. */
   readonly certificate: Certificate;
-  readonly store: Store;
+  readonly store: UnwatchedStore;
   readonly keys: SelectorKeys;
   /** A new app password, bare, and its id. */
   make(user: string, request?: Partial<PasswordRequest>): Promise<{ id: string; password: string }>;
@@ -80,7 +80,7 @@ ${config}
     }),
   );
   const store = started.use(
-    await openStore(`sqlite:${join(postern.directory, 'postern.db')}`, { clock: systemClock }),
+    await openStoreOnce(`sqlite:${join(postern.directory, 'postern.db')}`, { clock: systemClock }),
   );
   const keys = await openKeys({ file: join(postern.directory, 'keys.json'), store });
   const passwords = createPasswords({ store, keys, hash, clock: systemClock, limits: { maxPerUser: 40 } });

@@ -11,8 +11,8 @@ import { verifyAppPassword } from '../../../src/passwords/hash.ts';
 import { openKeys } from '../../../src/passwords/keys-file.ts';
 import type { SelectorKeys } from '../../../src/passwords/selector-keys.ts';
 import { createPasswords, type Passwords } from '../../../src/passwords/service.ts';
-import { openStore } from '../../../src/store/open.ts';
-import type { Store } from '../../../src/store/store.ts';
+import { openStoreOnce } from '../../../src/store/open.ts';
+import type { UnwatchedStore } from '../../../src/store/store.ts';
 import { NO_LIMITS, newRecord } from '../../support/records.ts';
 import { type TempDir, tempDir } from '../../support/temp-dir.ts';
 
@@ -22,7 +22,7 @@ const HOUR = 3_600_000;
 const DAY = 24 * HOUR;
 
 let dir: TempDir;
-let store: Store;
+let store: UnwatchedStore;
 let keys: SelectorKeys;
 let passwords: Passwords;
 let now: number;
@@ -33,7 +33,7 @@ beforeEach(async () => {
   now = Date.parse('2026-06-01T00:00:00Z');
   random = randomBytes;
   const clock = { now: () => now, monotonic: () => performance.now() };
-  store = await openStore(`sqlite:${join(dir.path, 'postern.db')}`, { clock });
+  store = await openStoreOnce(`sqlite:${join(dir.path, 'postern.db')}`, { clock });
   keys = await openKeys({ file: join(dir.path, 'keys.json'), store, clock });
   passwords = createPasswords({
     store,
