@@ -3,14 +3,16 @@
 //
 // Silence is cheap, and must not keep anybody out: where a bound is reached, a new connection takes the place of
 //  1. one that has said nothing at all, of the network that has the most such the one that has waited longest, else of
-//  2. one that talks without end, if it is from a crowd of them larger than the newcomer's, or has had time enough.
+//  2. one whose login failed after it had had time enough, else of
+//  3. one that talks without end, if it is from a crowd of them larger than the newcomer's, or has had time enough.
+// Time counts from a connection's first word: whoever fails again and again, which costs nothing, gains none by it.
 // Who says something is otherwise let finish: in a storm of clients that come back after a restart, whoever is in gets through, and
 // those who come too soon are turned away, instead of everybody pushing out everybody. Whose login is under way, and whoever has
 // logged in, never gives way.
 
 import { type Clock, systemClock } from '../lib/clock.ts';
 import { networkOf } from '../lib/network.ts';
-import { type ConnectionBound, Place, UNNAMED } from './place.ts';
+import { type ConnectionBound, Place } from './place.ts';
 import { WaitingRoom } from './waiting-room.ts';
 
 export type ConnectionBounds = { readonly [bound in Exclude<ConnectionBound, 'fileDescriptors'>]: number } & {
@@ -29,6 +31,9 @@ export class ConnectionLimits {
   readonly #perNetwork = new Map<string, number>();
   readonly #silent = new WaitingRoom<Place>();
   readonly #talking = new WaitingRoom<Place>();
+  /** Those that had time enough, and whose login has failed. */
+  readonly #overdue = new WaitingRoom<Place>();
+  #unnamed = 0;
   #connections = 0;
   #beforeLogin = 0;
 
@@ -53,10 +58,10 @@ export class ConnectionLimits {
 
   /** A place for a connection whose client is not known yet: it counts for no network until the place is named. */
   enterUnnamed(): Place | ConnectionBound {
-    return this.#enter(UNNAMED);
+    return this.#enter(undefined);
   }
 
-  #enter(network: string): Place | ConnectionBound {
+  #enter(network: string | undefined): Place | ConnectionBound {
     const bound = this.#reached();
     if (bound !== undefined) {
       const other = this.#whoGivesWayTo(network);
@@ -65,11 +70,13 @@ export class ConnectionLimits {
     }
     this.#connections++;
     this.#beforeLogin++;
-    const place = new Place({
+    // Until it has a name it is alone in a network of its own: those whose headers are on their way at the same moment are no crowd.
+    this.#unnamed++;
+    const place = new Place(`unnamed ${this.#unnamed}`, {
       name: (address) => this.#name(place, address),
       moved: (from) => this.#moved(place, from),
     });
-    this.#silent.add(UNNAMED, place);
+    this.#seat(place);
     return place;
   }
 
@@ -80,55 +87,70 @@ export class ConnectionLimits {
     return this.#beforeLogin >= beforeLogin ? 'beforeLogin' : undefined;
   }
 
-  #whoGivesWayTo(network: string): Place | undefined {
-    const silent = this.#silent.oldestOfLargest();
-    if (silent !== undefined) return silent;
+  #whoGivesWayTo(network: string | undefined): Place | undefined {
+    const first = this.#silent.oldestOfLargest() ?? this.#overdue.oldestOfLargest();
+    if (first !== undefined) return first;
     const { largest } = this.#talking;
-    if (largest > CROWD && largest > this.#talking.sizeOf(network) + 1)
-      return this.#talking.oldestOfLargest();
+    const own = network === undefined ? 0 : this.#talking.sizeOf(network);
+    if (largest > CROWD && largest > own + 1) return this.#talking.oldestOfLargest();
     return this.#ifTimeEnough(this.#talking.oldest());
   }
 
   /** False if the network has as many as it may, and none of them gives way. */
   #makeRoomIn(network: string): boolean {
     if ((this.#perNetwork.get(network) ?? 0) < this.#bounds.perNetwork) return true;
-    const other = this.#silent.oldestFrom(network) ?? this.#ifTimeEnough(this.#talking.oldestFrom(network));
+    const other =
+      this.#silent.oldestFrom(network) ??
+      this.#overdue.oldestFrom(network) ??
+      this.#ifTimeEnough(this.#talking.oldestFrom(network));
     other?.giveWay('perNetwork');
     return other !== undefined;
   }
 
   #ifTimeEnough(place: Place | undefined): Place | undefined {
-    if (place === undefined) return undefined;
-    return this.#clock.monotonic() - place.talksSince >= TIME_ENOUGH ? place : undefined;
+    return place !== undefined && this.#hadTimeEnough(place) ? place : undefined;
+  }
+
+  #hadTimeEnough({ talksSince }: Place): boolean {
+    return this.#clock.monotonic() - talksSince >= TIME_ENOUGH;
   }
 
   #name(place: Place, address: string): boolean {
     const network = networkOf(address);
     if (!this.#makeRoomIn(network)) return false;
     this.#perNetwork.set(network, (this.#perNetwork.get(network) ?? 0) + 1);
-    this.#roomOf(place.stage)?.delete(place.network, place);
+    place.room?.delete(place.network, place);
+    place.room = undefined;
     place.network = network;
-    this.#roomOf(place.stage)?.add(network, place);
+    place.isNamed = true;
+    this.#seat(place);
     return true;
   }
 
   #moved(place: Place, from: Place['stage']): void {
-    const { network, stage } = place;
-    this.#roomOf(from)?.delete(network, place);
-    if (stage === 'talking') place.talksSince = this.#clock.monotonic();
-    this.#roomOf(stage)?.add(network, place);
+    const { stage } = place;
+    if (from === 'silent') place.talksSince = this.#clock.monotonic();
+    this.#seat(place);
     if (stage === 'logged in' || (stage === 'gone' && from !== 'logged in')) this.#beforeLogin--;
-    if (stage === 'gone') this.#leave(network);
+    if (stage === 'gone') this.#leave(place);
   }
 
-  #roomOf(stage: Place['stage']): WaitingRoom<Place> | undefined {
-    if (stage === 'silent') return this.#silent;
-    return stage === 'talking' ? this.#talking : undefined;
+  #seat(place: Place): void {
+    place.room?.delete(place.network, place);
+    place.room = this.#roomFor(place);
+    place.room?.add(place.network, place);
   }
 
-  #leave(network: string): void {
+  #roomFor(place: Place): WaitingRoom<Place> | undefined {
+    if (place.stage === 'silent') return this.#silent;
+    if (place.stage !== 'talking') return undefined;
+    // Back from a failed login it queues last again, but only until it fails once more.
+    return this.#hadTimeEnough(place) ? this.#overdue : this.#talking;
+  }
+
+  #leave({ network, isNamed }: Place): void {
     this.#connections--;
-    if (network === UNNAMED) return;
+    if (!isNamed) return;
     const left = (this.#perNetwork.get(network) ?? 1) - 1;
     if (left === 0) this.#perNetwork.delete(network);
     else this.#perNetwork.set(network, left);

@@ -1,10 +1,9 @@
 // One connection's share of the limits (limits.ts), from accept until it is closed.
 
+import type { WaitingRoom } from './waiting-room.ts';
+
 /** The name of a bound: a key of the config's `limits`, or file descriptors. */
 export type ConnectionBound = 'connections' | 'perNetwork' | 'beforeLogin' | 'fileDescriptors';
-
-/** Stands for the network of a client that its balancer has not named yet. No network is called so. */
-export const UNNAMED = '';
 
 export type Stage =
   /** Not a byte from the client yet. */
@@ -25,13 +24,18 @@ interface PlaceSteps {
 export class Place {
   readonly #steps: PlaceSteps;
   #stage: Stage = 'silent';
-  /** For the limits only, as is `talksSince`: milliseconds, monotonic. */
-  network = UNNAMED;
+  /** For the limits only, as are the next three. Until the place is named: a word of its own that no network is called. */
+  network: string;
+  isNamed = false;
+  /** When its first word came: milliseconds, monotonic. */
   talksSince = 0;
+  /** Where it may have to give way. */
+  room: WaitingRoom<Place> | undefined;
   /** Called when another connection takes the place: this one is to be closed. */
   onGivenWay: ((bound: ConnectionBound) => void) | undefined;
 
-  constructor(steps: PlaceSteps) {
+  constructor(unnamed: string, steps: PlaceSteps) {
+    this.network = unnamed;
     this.#steps = steps;
   }
 
@@ -45,7 +49,7 @@ export class Place {
 
   /** Counts for the address's network from now on; false if that has no place left. */
   name(address: string): boolean {
-    if (this.network !== UNNAMED || this.#stage === 'gone') return true;
+    if (this.isNamed || this.#stage === 'gone') return true;
     return this.#steps.name(address);
   }
 

@@ -143,13 +143,42 @@ describe('where a bound is reached, another gives way', () => {
     const { limits, gone, silent, pass } = setting({ beforeLogin: 1 });
     const place = silent('192.0.2.1');
     place.attempting(true);
-    pass(60_000);
+    pass(9999);
     expect(limits.enter('192.0.2.2')).toBe('beforeLogin');
     place.attempting(false);
     expect(limits.enter('192.0.2.2')).toBe('beforeLogin');
-    pass(10_000);
+    place.attempting(true);
+    pass(60_000);
+    expect(limits.enter('192.0.2.2')).toBe('beforeLogin');
+    place.attempting(false);
     silent('192.0.2.2');
     expect(gone).toEqual(['192.0.2.1 beforeLogin']);
+  });
+
+  test('somebody who fails all the time, from however many networks: failing wins no time', () => {
+    const { limits, gone, talking, pass } = setting({ beforeLogin: 30 });
+    const strangers = Array.from({ length: 30 }, (_, i) => talking(`192.0.2.${i}`));
+    for (const _ of ['9 s', '18 s']) {
+      expect(limits.enter('198.51.100.1')).toBe('beforeLogin');
+      pass(9000);
+      for (const stranger of strangers) {
+        stranger.attempting(true);
+        stranger.attempting(false);
+      }
+    }
+    for (let i = 1; i <= 30; i++) talking(`198.51.100.${i}`);
+    expect(gone).toHaveLength(30);
+  });
+
+  test('and in its own network, somebody who has failed comes before those who may still get in', () => {
+    const { gone, talking, silent, pass } = setting({ perNetwork: 2 });
+    const failed = talking('192.0.2.1', 'failed');
+    pass(10_000);
+    talking('192.0.2.1', 'talks');
+    failed.attempting(true);
+    failed.attempting(false);
+    silent('192.0.2.1');
+    expect(gone).toEqual(['failed perNetwork']);
   });
 
   test('nobody who has logged in', () => {
@@ -178,6 +207,15 @@ describe('where a bound is reached, another gives way', () => {
     expect(second!.name('192.0.2.1')).toBe(true);
     expect(third!.name('192.0.2.1')).toBe(true);
     expect(gone).toEqual(['u1 beforeLogin', '192.0.2.1 perNetwork']);
+  });
+
+  test('those whom a balancer has yet to name are no crowd, however many come at once', () => {
+    const { gone, silent, unnamed } = setting({ beforeLogin: 20 });
+    for (let i = 1; i <= 20; i++) silent(`192.0.2.${i}`);
+    const client = unnamed('the valid client');
+    for (let i = 1; i <= 10; i++) unnamed(`stranger ${i}`);
+    expect(gone).toEqual(Array.from({ length: 11 }, (_, i) => `192.0.2.${i + 1} beforeLogin`));
+    expect(client.name('198.51.100.1')).toBe(true);
   });
 
   test('one for one, also after the bounds have become lower', () => {
