@@ -118,7 +118,11 @@ export async function createApp(config: Config, overrides: AppOverrides = {}): P
   );
 
   let status: 'starting' | 'ready' | 'draining' = 'starting';
-  const control = await startControl(config.control.socket, { sessions, limits });
+  const control = await startControl(config.control.socket, {
+    sessions,
+    limits,
+    onAcceptFailed: (error) => events.acceptFailed('control', error),
+  });
   started.defer(() => closeServer(control));
   const ports: Record<string, number> = {};
   if (config.admin !== null) {
@@ -130,6 +134,7 @@ export async function createApp(config: Config, overrides: AppOverrides = {}): P
         ready: status === 'ready',
         status: status === 'ready' && limits.sharing === 'degraded' ? 'degraded' : status,
       }),
+      onAcceptFailed: (error) => events.acceptFailed('admin', error),
     }).catch((error: unknown) => {
       throw new ConfigError(cannotListen('admin.address', address, error));
     });

@@ -23,6 +23,8 @@ export interface ControlDeps {
     /** Whose limits they are: see StartedThrottle. */
     readonly sharing: string;
   };
+  /** A connection could not be accepted: the system is out of file descriptors, say. It goes on listening. */
+  readonly onAcceptFailed: (error: Error) => void;
 }
 
 /** Octets of a request's body. */
@@ -61,6 +63,8 @@ export async function startControl(path: string, deps: ControlDeps): Promise<Ser
       `control.socket: cannot listen on ${path}: ${(error as NodeJS.ErrnoException).code}`,
     );
   }
+  // Without a handler it would end the process.
+  server.on('error', deps.onAcceptFailed);
   chmodSync(path, 0o600);
   return server;
 }

@@ -10,14 +10,19 @@ export interface AdminDeps {
   readonly beforeScrape: () => void;
   /** Whether this instance should get traffic, and in a word why not. */
   readonly readiness: () => { ready: boolean; status: string };
+  /** A connection could not be accepted: the system is out of file descriptors, say. It goes on listening. */
+  readonly onAcceptFailed: (error: Error) => void;
 }
+
+/** Milliseconds between two looks for connections that are past the deadlines below. */
+const CHECK_INTERVAL = 1000;
 
 /** Rejects with Node's error (EADDRINUSE, EACCES). */
 export async function startAdmin(
   address: { host: string; port: number },
   deps: AdminDeps,
 ): Promise<{ server: Server; port: number }> {
-  const server = createServer(async (request, response) => {
+  const server = createServer({ connectionsCheckingInterval: CHECK_INTERVAL }, async (request, response) => {
     const { status, type, body } = await answer(request.method ?? '', request.url ?? '', deps);
     response.writeHead(status, { 'content-type': type, 'cache-control': 'no-store' });
     response.end(request.method === 'HEAD' ? undefined : body);
@@ -29,6 +34,8 @@ export async function startAdmin(
     server.once('error', reject);
     server.listen(address.port, address.host, resolve);
   });
+  // Without a handler it would end the process.
+  server.on('error', deps.onAcceptFailed);
   const bound = server.address();
   return { server, port: typeof bound === 'object' && bound !== null ? bound.port : address.port };
 }

@@ -31,8 +31,11 @@ const limits = {
   },
 };
 
+const acceptErrors: Error[] = [];
+const deps = { sessions, limits, onAcceptFailed: (error: Error) => acceptErrors.push(error) };
+
 const start = async () => {
-  server = await startControl(path, { sessions, limits });
+  server = await startControl(path, deps);
   return server;
 };
 const stop = (which: Server) => {
@@ -138,7 +141,7 @@ describe('nonsense ends nothing and is answered', () => {
 
 describe('what is there already', () => {
   test('a socket that a dead process left is replaced', async () => {
-    const dead = await startControl(path, { sessions, limits });
+    const dead = await startControl(path, deps);
     // Closed without unlinking, as a kill would leave it: by a name that it does not know.
     const { renameSync } = await import('node:fs');
     renameSync(path, `${path}.kept`);
@@ -151,7 +154,7 @@ describe('what is there already', () => {
 
   test('a living one is a config error, and stays', async () => {
     await start();
-    const second = startControl(path, { sessions, limits });
+    const second = startControl(path, deps);
     await expect(second).rejects.toThrow(ConfigError);
     await expect(second).rejects.toThrow(/another process answers/);
     expect(await askControl(path, 'GET', '/sessions')).toHaveLength(1);
@@ -159,7 +162,7 @@ describe('what is there already', () => {
 
   test('a file that is no socket is not deleted', async () => {
     writeFileSync(path, 'my thesis');
-    await expect(startControl(path, { sessions, limits })).rejects.toThrow(ConfigError);
+    await expect(startControl(path, deps)).rejects.toThrow(ConfigError);
     expect(statSync(path).size).toBe(9);
   });
 
@@ -167,7 +170,7 @@ describe('what is there already', () => {
     ['a directory that does not exist', () => join(dir.path, 'none', 'control.sock')],
     ['a path that is too long for a socket', () => join(dir.path, 'x'.repeat(200))],
   ])('%s is a config error', async (_, where) => {
-    await expect(startControl(where(), { sessions, limits })).rejects.toThrow(/^control\.socket: /);
+    await expect(startControl(where(), deps)).rejects.toThrow(/^control\.socket: /);
   });
 });
 
@@ -186,8 +189,16 @@ describe("a command's side", () => {
   });
 });
 
+test('a connection that cannot be accepted ends nothing', async () => {
+  const running = await start();
+  const error = new Error('accept EMFILE');
+  running.emit('error', error);
+  expect(acceptErrors).toEqual([error]);
+  expect(await askControl(path, 'GET', '/sessions')).toHaveLength(1);
+});
+
 test('the socket goes with the server', async () => {
-  const one = await startControl(path, { sessions, limits });
+  const one = await startControl(path, deps);
   await stop(one);
   expect(existsSync(path)).toBe(false);
 });

@@ -1,5 +1,6 @@
 // The admin server: /metrics, /livez, /readyz, and nothing else.
 
+import { once } from 'node:events';
 import { connect } from 'node:net';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { startAdmin } from '../../../src/admin/http.ts';
@@ -8,6 +9,7 @@ import { parseMetrics } from '../../support/metrics-text.ts';
 
 let readiness = { ready: true, status: 'ready' };
 let scrapes = 0;
+const acceptErrors: Error[] = [];
 let admin: Awaited<ReturnType<typeof startAdmin>>;
 const metrics = new Metrics();
 
@@ -22,6 +24,7 @@ beforeEach(async () => {
         scrapes += 1;
       },
       readiness: () => readiness,
+      onAcceptFailed: (error) => acceptErrors.push(error),
     },
   );
 });
@@ -95,8 +98,33 @@ describe('anything else', () => {
   });
 });
 
+test('connections that send no request do not keep probes out for long', async () => {
+  admin.server.headersTimeout = 100;
+  const silent = Array.from({ length: 100 }, () => connect(admin.port, '127.0.0.1').on('error', () => {}));
+  await Promise.all(silent.map((socket) => once(socket, 'connect')));
+  await expect(ask('/livez')).rejects.toThrow();
+  await expect
+    .poll(
+      () =>
+        ask('/livez').then(
+          ({ ok }) => ok,
+          () => false,
+        ),
+      { timeout: 5000 },
+    )
+    .toBe(true);
+  for (const socket of silent) socket.destroy();
+});
+
+test('a connection that cannot be accepted ends nothing, the first as little as the second', async () => {
+  const errors = ['EMFILE', 'ENOMEM'].map((code) => Object.assign(new Error(`accept ${code}`), { code }));
+  for (const error of errors) admin.server.emit('error', error);
+  expect(acceptErrors).toEqual(errors);
+  expect((await ask('/livez')).status).toBe(200);
+});
+
 test('a port that is taken is the system error', async () => {
-  const deps = { metrics, beforeScrape: () => {}, readiness: () => readiness };
+  const deps = { metrics, beforeScrape: () => {}, readiness: () => readiness, onAcceptFailed: () => {} };
   await expect(startAdmin({ host: '127.0.0.1', port: admin.port }, deps)).rejects.toMatchObject({
     code: 'EADDRINUSE',
   });
