@@ -6,8 +6,8 @@ import { monitorEventLoopDelay } from 'node:perf_hooks';
 /** Milliseconds between two looks. */
 const LOOK_INTERVAL = 1000;
 /** Milliseconds of delay from which on a look is late, and below which it is in time; between them nothing changes. */
-const LATE = 200;
-const IN_TIME = 100;
+const LATE = 500;
+const IN_TIME = 200;
 /** Looks in a row that change the state. One late look may be a pause of the whole machine. */
 const LOOKS = { toLate: 2, toInTime: 3 };
 /** Milliseconds between two samples. */
