@@ -12,6 +12,7 @@ Logs go to standard output, one JSON object a line; what keeps it from starting 
 
 SIGTERM, SIGINT: accept no more, let sessions end until limits.drain has passed, stop. A second one stops at once.
 SIGHUP: read the configuration and its files again, for new connections. With a mistake in them nothing changes.
+SIGUSR1: nothing.
 `;
 
 export function serveCommand(_terminal: Terminal, env: NodeJS.ProcessEnv): Command {
@@ -21,6 +22,7 @@ export function serveCommand(_terminal: Terminal, env: NodeJS.ProcessEnv): Comma
     .action(async (options: ConfigOption) => {
       const load = () => loadConfig(configFile(options, env), env, { checkFiles: true });
       const stop = stopSignal();
+      ignoreDebuggerSignal();
       const onApp = reloadSignal(load);
       await using app = await createApp(await load(), { version: version() });
       onApp(app);
@@ -28,6 +30,14 @@ export function serveCommand(_terminal: Terminal, env: NodeJS.ProcessEnv): Comma
       const drained = app.drain();
       await Promise.race([drained, stop()]);
     });
+}
+
+/**
+ * Node's own answer to SIGUSR1, which tools that rotate logs are fond of sending, is a debugger on a port of loopback: there any user of
+ * the machine may run code in this process and read what it holds.
+ */
+function ignoreDebuggerSignal(): void {
+  process.on('SIGUSR1', () => {});
 }
 
 /** Each call of the result waits for one more SIGTERM or SIGINT. */

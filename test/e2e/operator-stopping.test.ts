@@ -1,5 +1,6 @@
 // SIGTERM: no new connections, sessions go on until the deadline, a goodbye where Postern knows where the dialogue stands.
 
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { afterEach, expect, test } from 'vitest';
 import { type Program, startProgram } from '../support/program-before-script.ts';
 import type { Transcript } from '../support/transcript.ts';
@@ -159,3 +160,31 @@ test('a refusal that waits for its moment is answered, or the connection closed,
   expect(performance.now() - from).toBeGreaterThan(950);
   expect((await exit()).code).toBe(0);
 });
+
+test('SIGUSR1 opens no debugger, which would be open to every user of the machine', async () => {
+  await start('30s');
+  const listening = () => tcpListeners(program.postern.pid);
+  const before = listening();
+  expect(before.length).toBe(3);
+  program.postern.signal('SIGUSR1');
+  await new Promise((resolve) => setTimeout(resolve, 500));
+  expect(listening()).toEqual(before);
+  expect(await program.postern.status('/livez')).toBe(200);
+  expect(program.postern.log()).not.toMatch(/debugger/i);
+});
+
+/** The inodes of the sockets on which a process listens (proc(5)). */
+function tcpListeners(pid: number): string[] {
+  const LISTEN = '0A';
+  const rows = readFileSync(`/proc/${pid}/net/tcp`, 'utf8').trim().split('\n').slice(1);
+  const inodes = new Set(
+    rows
+      .map((row) => row.trim().split(/\s+/))
+      .filter((cells) => cells[3] === LISTEN)
+      .map((cells) => `socket:[${cells[9]}]`),
+  );
+  return readdirSync(`/proc/${pid}/fd`)
+    .map((name) => readlinkSync(`/proc/${pid}/fd/${name}`))
+    .filter((target) => inodes.has(target))
+    .sort();
+}
