@@ -11,7 +11,7 @@ import { openStore } from '../../src/store/open.ts';
 import { type Chain, startPosternBeforeDovecot } from '../support/postern-before-dovecot.ts';
 import { ledger } from '../support/secrets-ledger.ts';
 import type { CrowdOptions, CrowdReport } from './crowd.ts';
-import type { ProbeOptions, ProbeReport } from './probe.ts';
+import type { LoginTime, ProbeOptions, ProbeReport } from './probe.ts';
 import { startWorker, type Worker } from './worker.ts';
 
 export interface FloodOptions {
@@ -45,7 +45,7 @@ export interface Stretch {
   readonly seconds: number;
   readonly logins: Percentiles;
   /** Each of them, in order. */
-  readonly loginTimes: readonly number[];
+  readonly loginTimes: readonly LoginTime[];
   readonly failures: readonly string[];
   readonly noops: Percentiles;
   readonly sessionsLost: number;
@@ -166,7 +166,7 @@ async function watch(
   probe: Worker<ProbeReport>,
   crowds: ReadonlyMap<string, readonly Worker<CrowdReport>[]>,
 ): Promise<Stretch> {
-  const logins: number[] = [];
+  const logins: LoginTime[] = [];
   const noops: number[] = [];
   const failures: string[] = [];
   const memory: number[] = [];
@@ -194,8 +194,8 @@ async function watch(
   const megabytes = (name: string) => Math.round((metrics.value(name) ?? 0) / 1e6);
   return {
     seconds,
-    logins: percentiles(logins),
-    loginTimes: logins.map(Math.round),
+    logins: percentiles(logins.map(({ ok }) => ok)),
+    loginTimes: logins.map(({ tls, ok }) => ({ tls: Math.round(tls), ok: Math.round(ok) })),
     failures,
     noops: percentiles(noops),
     sessionsLost,

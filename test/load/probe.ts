@@ -14,9 +14,15 @@ export interface ProbeOptions {
   readonly sessions: number;
 }
 
+/** Milliseconds from connecting to: TLS, and the OK. */
+export interface LoginTime {
+  readonly tls: number;
+  readonly ok: number;
+}
+
 export interface ProbeReport {
-  /** Milliseconds from connecting to the OK, of each login since the last report. */
-  readonly logins: readonly number[];
+  /** Each login since the last report. */
+  readonly logins: readonly LoginTime[];
   /** Why others failed. */
   readonly failures: readonly string[];
   /** Milliseconds of each NOOP since the last report. */
@@ -32,8 +38,12 @@ const PATIENCE = 10_000;
 await work<ProbeOptions, ProbeReport>(async ({ port, ca, logins, sessions }) => {
   let report = empty();
 
-  const logIn = async ({ user, password }: ProbeOptions['logins'][number]): Promise<Transcript> => {
+  const logIn = async (
+    { user, password }: ProbeOptions['logins'][number],
+    onTls = () => {},
+  ): Promise<Transcript> => {
     const client = await connect({ port, tls: true, ca, localAddress: HOME, patience: PATIENCE });
+    onTls();
     try {
       await client.expect('* OK …');
       await client.send(`a LOGIN ${user} ${password}\r\n`);
@@ -46,9 +56,12 @@ await work<ProbeOptions, ProbeReport>(async ({ port, ca, logins, sessions }) => 
   };
   const loginOnce = async (login: ProbeOptions['logins'][number]) => {
     const startedAt = performance.now();
+    let tls = 0;
     try {
-      await using _client = await logIn(login);
-      report.logins.push(performance.now() - startedAt);
+      await using _client = await logIn(login, () => {
+        tls = performance.now() - startedAt;
+      });
+      report.logins.push({ tls, ok: performance.now() - startedAt });
     } catch (error) {
       report.failures.push(`${(performance.now() - startedAt).toFixed(0)} ms: ${(error as Error).message}`);
     }
@@ -85,5 +98,5 @@ await work<ProbeOptions, ProbeReport>(async ({ port, ca, logins, sessions }) => 
 });
 
 function empty() {
-  return { logins: [] as number[], failures: [] as string[], noops: [] as number[], lost: 0 };
+  return { logins: [] as LoginTime[], failures: [] as string[], noops: [] as number[], lost: 0 };
 }
