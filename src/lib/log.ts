@@ -1,4 +1,7 @@
 // The log: one JSON object a line, written by pino. Only events.ts and the start of the program call it.
+//
+// A log that cannot be written, on a full disk say, costs lines and not the sessions: what fails waits in memory, within a bound,
+// and is written with the next line that can be.
 
 import { type DestinationStream, pino } from 'pino';
 
@@ -9,6 +12,9 @@ export type Log = Pick<import('pino').Logger, 'error' | 'warn' | 'info' | 'debug
 
 /** Lines are collected for so many milliseconds, or up to so many bytes, and then written in one go. */
 const BATCH = { milliseconds: 20, bytes: 4096 } as const;
+
+/** Bytes that may wait to be written; lines that come then are lost. */
+const MOST_WAITING = 4_194_304;
 
 /** `time` is ISO 8601 in UTC, `level` a word, `msg` a sentence; a `Secret` anywhere prints as a placeholder. */
 export function createLog(level: LogLevel, destination?: DestinationStream): Log {
@@ -26,7 +32,8 @@ export function createLog(level: LogLevel, destination?: DestinationStream): Log
  * something to write; what is left at exit, pino writes.
  */
 function standardOutput(): DestinationStream {
-  const output = pino.destination({ sync: false, minLength: BATCH.bytes });
+  const output = pino.destination({ sync: false, minLength: BATCH.bytes, maxLength: MOST_WAITING });
+  surviveErrors(output);
   let isTimed = false;
   const flush = () => {
     isTimed = false;
@@ -40,5 +47,21 @@ function standardOutput(): DestinationStream {
       }
       output.write(line);
     },
+  };
+}
+
+/** Left to itself it ends the process at an error, and then tries for ever to write the rest. */
+function surviveErrors(output: ReturnType<typeof pino.destination>): void {
+  let fails = false;
+  output.on('error', () => {
+    fails = true;
+  });
+  output.on('write', () => {
+    fails = false;
+  });
+  // Called when the process ends.
+  const flushSync = output.flushSync.bind(output);
+  output.flushSync = () => {
+    if (!fails) flushSync();
   };
 }

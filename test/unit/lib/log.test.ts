@@ -1,8 +1,12 @@
 // The log: one JSON object a line, with a word for the level and the time in UTC.
 
+import { closeSync, openSync } from 'node:fs';
+import { join } from 'node:path';
 import { Writable } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { createLog, type LogLevel } from '../../../src/lib/log.ts';
+import { spawnTied, stopChild, whenReady } from '../../support/child-process.ts';
 
 function logTo(level: LogLevel) {
   const chunks: string[] = [];
@@ -46,4 +50,36 @@ test('a level leaves out what is below it', () => {
   const silent = logTo('silent');
   silent.log.error({}, 'four');
   expect(silent.text()).toBe('');
+});
+
+test('a full disk costs lines: the process goes on, and ends when it wants to', async () => {
+  const log = join(import.meta.dirname, '../../../src/lib/log.ts');
+  const program = `
+    import { createLog } from ${JSON.stringify(log)};
+    import { setTimeout as sleep } from 'node:timers/promises';
+    const log = createLog('info');
+    for (let line = 0; line < 5; line++) {
+      log.info({ line }, 'x'.repeat(1_500_000));
+      await sleep(50);
+    }
+    console.error('still here');
+    process.exit(7);
+  `;
+  const full = openSync('/dev/full', 'w');
+  const child = spawnTied(process.execPath, ['--input-type=module', '--eval', program], {
+    stdio: ['ignore', full, 'pipe'],
+  });
+  closeSync(full);
+  let said = '';
+  child.stderr!.on('data', (chunk) => {
+    said += chunk;
+  });
+  const exited = new Promise((resolve) => child.once('exit', resolve));
+  try {
+    await whenReady(child, async () => said.includes('still here') || undefined, 8000).catch(() => {});
+    expect(said).toBe('still here\n');
+    expect(await Promise.race([exited, sleep(2000, 'it does not end')])).toBe(7);
+  } finally {
+    await stopChild(child, 'SIGKILL');
+  }
 });
