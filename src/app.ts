@@ -9,6 +9,7 @@ import type { Config } from './config/config.ts';
 import { needsRestart } from './config/restart.ts';
 import { configWarnings } from './config/warnings.ts';
 import { createEvents, type Events } from './events.ts';
+import { ForgetRevoked } from './gate/forget-revoked.ts';
 import { Parking } from './gate/parking.ts';
 import { RememberedVerifications } from './gate/remembered.ts';
 import { Shedding } from './gate/shedding.ts';
@@ -81,6 +82,8 @@ export async function createApp(config: Config, overrides: AppOverrides = {}): P
   const { hash, remember, maxPerUser } = config.appPasswords;
   const verifier = new Verifier({ ...hash, onVerified: events.passwordVerified });
   const remembered = new RememberedVerifications(remember, clock);
+  const onFailed = (error: unknown) => events.storeFailed('remembered check', error);
+  started.use(new ForgetRevoked({ store, remembered, onFailed }));
   const parking = started.use(new Parking(parkingBounds(config), clock));
   const uses = new Uses(store, clock, (error) => events.storeFailed('last use', error));
   const { throttle } = limits;

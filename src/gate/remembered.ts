@@ -70,6 +70,16 @@ export class RememberedVerifications {
     if (entry !== undefined) this.#entries.set(key, { ...entry, record, userDisabled });
   }
 
+  /** The records that secrets matched. */
+  matchedIds(): string[] {
+    return [...new Set([...this.#entries.values()].flatMap(({ match, record }) => (match ? record.id : [])))];
+  }
+
+  /** Forgets what is remembered of these records. */
+  forget(ids: ReadonlySet<string>): void {
+    for (const [key, { record }] of this.#entries) if (ids.has(record.id)) this.#entries.delete(key);
+  }
+
   #fresh(key: string): Remembered | undefined {
     const entry = this.#entries.get(key);
     if (entry === undefined || entry.until > this.#clock.monotonic()) return entry;
