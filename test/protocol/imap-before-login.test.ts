@@ -192,3 +192,17 @@ test('commands without a login are limited in number', async () => {
   await client.expect('* BYE Too many commands without a login');
   await client.closed();
 });
+
+test('a client that has sent all it had to and closed its half gets every answer', async () => {
+  const commands = Array.from({ length: 20 }, (_, i) => `c${i} NOOP\r\n`);
+  for (const open of [postern.plain, postern.client]) {
+    for (let i = 0; i < 10; i++) {
+      await using client = await open();
+      if (open === postern.plain) await client.expect('* OK …');
+      void client.send(commands.join(''));
+      client.end();
+      await client.expectUntil('c19 OK Done');
+      await client.closed();
+    }
+  }
+});

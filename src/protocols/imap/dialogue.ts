@@ -67,6 +67,13 @@ export class Dialogue {
     return 'over';
   }
 
+  /** The client has said its last word. It still gets the answers that are on their way. */
+  hangUp(): Next {
+    this.inbox.detach();
+    closeWith(this.connection.socket, '');
+    return 'over';
+  }
+
   /** Closes without a word. */
   drop(): Next {
     this.inbox.detach();

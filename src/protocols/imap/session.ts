@@ -59,7 +59,7 @@ async function step(dialogue: Dialogue, frame: Frame | Ended): Promise<Next> {
     case 'overflow':
       return dialogue.goodbye(frame.what === 'line' ? 'lineTooLong' : 'literalTooLarge');
     case 'ended':
-      return frame.why === 'closed' ? dialogue.drop() : dialogue.goodbye(frame.why);
+      return frame.why === 'closed' ? dialogue.hangUp() : dialogue.goodbye(frame.why);
   }
 }
 

@@ -55,7 +55,7 @@ async function ask(dialogue: Dialogue, tag: string, challenge: string): Promise<
   dialogue.write(`+ ${challenge}`);
   const frame = await dialogue.inbox.textLine(MAX_SASL_OCTETS);
   if (frame.kind === 'ended')
-    return { next: frame.why === 'closed' ? dialogue.drop() : dialogue.goodbye(frame.why) };
+    return { next: frame.why === 'closed' ? dialogue.hangUp() : dialogue.goodbye(frame.why) };
   if (frame.kind !== 'complete') return { next: dialogue.goodbye('lineTooLong') };
   return decode(dialogue, tag, frame.bytes.toString('latin1'));
 }
