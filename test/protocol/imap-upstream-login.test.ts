@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from 'vitest';
 import { freePort } from '../support/ports.ts';
-import { startScriptedImapUpstream } from '../support/scripted-imap-upstream.ts';
+import { type Script, startScriptedImapUpstream } from '../support/scripted-imap-upstream.ts';
 import { MASTER, plainMessage, startSetting } from './postern-before-script.ts';
 
 const AS_ALICE = plainMessage(MASTER.user, MASTER.password, 'alice@example.com');
@@ -292,6 +292,21 @@ describe('what the client pipelined behind its login', () => {
     await client.expect('a OK …');
     for (let n = 0; n < 20_000; n++) await client.expect(`x${n} OK done`);
     await sent;
+  });
+
+  test('is counted, and so is what came behind the answer of the upstream', async () => {
+    const script: Script = { on: [[/^(\S+) CAPABILITY/, '* CAPABILITY X\r\n$1 OK done\r\n* 1 EXISTS\r\n']] };
+    await using postern = await startSetting({ script });
+    await using client = await postern.client();
+    await client.send(`a LOGIN alice ${postern.password}\r\nb NOOP\r\n`);
+    await client.expect('a OK …');
+    await client.expect('* 1 EXISTS');
+    await client.expect('b OK done');
+    client.end();
+    expect(await postern.logged('session')).toMatchObject({
+      bytesToUpstream: 'b NOOP\r\n'.length,
+      bytesToClient: '* 1 EXISTS\r\nb OK done\r\n'.length,
+    });
   });
 
   test('is a command to Postern again if the login fails', async () => {

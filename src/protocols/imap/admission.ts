@@ -166,12 +166,19 @@ function startSession(dialogue: Dialogue, tag: string, live: LiveSession, upstre
   if (pipelined.length > 0) upstream.socket.write(pipelined);
   const { info } = live;
   const { events, clock } = deps;
+  // What went before the splice is the session's too.
+  const early = { toUpstream: pipelined.length, toClient: upstream.rest.length };
   const joined = splice<EndReason>(client, upstream.socket, {
     idle: deps.idle,
     clock,
     onEnd: (end) => {
       live.leave();
-      events.sessionEnded(info, { ...end, seconds: (clock.monotonic() - startedAt) / 1000 });
+      events.sessionEnded(info, {
+        reason: end.reason,
+        bytesToUpstream: early.toUpstream + end.bytesToUpstream,
+        bytesToClient: early.toClient + end.bytesToClient,
+        seconds: (clock.monotonic() - startedAt) / 1000,
+      });
     },
   });
   events.sessionStarted(info);
