@@ -8,7 +8,7 @@ import { StoreUnavailableError } from './store.ts';
 import { fromFailure, type Reply, type Request } from './thread-messages.ts';
 
 /** Milliseconds that a request may take longer than its patience with locks. */
-const GRACE = 2000;
+const GRACE = 5000;
 /** And the first one, for which the thread has to be started. */
 const START_GRACE = 30_000;
 

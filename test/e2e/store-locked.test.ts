@@ -3,7 +3,7 @@
 
 import { renameSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import {
   type EventLoopDelays,
   nobodysSecret,
@@ -12,6 +12,9 @@ import {
   startPosternWithStore,
   UNAVAILABLE,
 } from '../support/postern-with-store.ts';
+
+// The recoveries take seconds by themselves.
+vi.setConfig({ testTimeout: 60_000 });
 
 const HELD = 10_000;
 

@@ -5,7 +5,7 @@
 import { renameSync, rmSync, writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import Database from 'better-sqlite3';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import {
   nobodysSecret,
   type PosternWithStore,
@@ -14,6 +14,9 @@ import {
   startPosternWithStore,
   UNAVAILABLE,
 } from '../support/postern-with-store.ts';
+
+// The recoveries take seconds by themselves.
+vi.setConfig({ testTimeout: 60_000 });
 
 const REMEMBERED = 4000;
 const ALICE = 'alice@example.com';

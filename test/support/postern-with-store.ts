@@ -40,7 +40,7 @@ export interface PosternWithStore extends AsyncDisposable {
   login(user: string, password: string, localAddress?: string): Promise<string>;
   /** The log's lines about the store: event, operation and error. */
   storeEvents(): string[][];
-  /** Waits until the log has so many of them, for 10 s at most. */
+  /** Waits until the log has so many of them, for 20 s at most. */
   storeEventsAre(count: number): Promise<string[][]>;
   /** Has another process hold a lock on a database; resolves when it has it. */
   holdLock(mode: 'exclusive' | 'alone', file?: string): Promise<Lock>;
@@ -161,7 +161,7 @@ log: { level: info }
     },
     storeEvents,
     async storeEventsAre(count) {
-      const deadline = Date.now() + 10_000;
+      const deadline = Date.now() + 20_000;
       while (storeEvents().length < count && Date.now() < deadline) await sleep(20);
       return storeEvents();
     },
