@@ -9,6 +9,9 @@ export interface HashParameters {
   readonly lanes: number;
 }
 
+/** What the configuration may ask for at most. A hash that asks for more was not made here, and could take all the memory there is. */
+export const MOST_HASH_PARAMETERS: HashParameters = { memoryKiB: 1_048_576, passes: 100, lanes: 16 };
+
 const TAG_BYTES = 32;
 const SALT_BYTES = 16;
 // `Algorithm.Argon2id` and `Version.V0x13`: the package declares them as const enums, which single-file
@@ -28,8 +31,13 @@ export function hashAppPassword(password: AppPassword, parameters: HashParameter
   });
 }
 
-/** Whether the secret is the one that was hashed. Rejects if `phc` is no PHC string of argon2. */
-export function verifyAppPassword(phc: string, password: AppPassword): Promise<boolean> {
+/** Whether the secret is the one that was hashed. Rejects if `phc` is no PHC string of argon2, or asks for too much. */
+export async function verifyAppPassword(phc: string, password: AppPassword): Promise<boolean> {
+  const made = parseOptions(phc);
+  const { memoryKiB, passes, lanes } = MOST_HASH_PARAMETERS;
+  if (made.memoryCost > memoryKiB || made.timeCost > passes || made.parallelism > lanes) {
+    throw new RangeError('a hash in the store asks for more than Postern ever does');
+  }
   return verify(phc, password.reveal());
 }
 

@@ -2,8 +2,14 @@
 
 import argon2 from 'argon2';
 import { describe, expect, test } from 'vitest';
+import { appPasswordsSchema } from '../../../src/config/sections/app-passwords.ts';
 import { generateAppPassword } from '../../../src/passwords/app-password.ts';
-import { hashAppPassword, needsRehash, verifyAppPassword } from '../../../src/passwords/hash.ts';
+import {
+  hashAppPassword,
+  MOST_HASH_PARAMETERS,
+  needsRehash,
+  verifyAppPassword,
+} from '../../../src/passwords/hash.ts';
 
 const DEFAULTS = { memoryKiB: 19_456, passes: 2, lanes: 1 };
 const CHEAP = { memoryKiB: 64, passes: 1, lanes: 1 };
@@ -63,10 +69,22 @@ describe('what needs a rehash', () => {
   });
 });
 
+test('no more is asked for than the configuration may ask for', () => {
+  const { memoryKiB, passes, lanes } = MOST_HASH_PARAMETERS;
+  const withHash = (hash: typeof MOST_HASH_PARAMETERS) => appPasswordsSchema.safeParse({ hash }).success;
+  expect(withHash(MOST_HASH_PARAMETERS)).toBe(true);
+  expect(withHash({ memoryKiB: memoryKiB + 1, passes, lanes })).toBe(false);
+  expect(withHash({ memoryKiB, passes: passes + 1, lanes })).toBe(false);
+  expect(withHash({ memoryKiB, passes, lanes: lanes + 1 })).toBe(false);
+});
+
 test.each([
   ['nothing', ''],
   ['no PHC string', 'hunter2'],
   ['a truncated one', '$argon2id$v=19$m=64,t=1,p=1$AAAAAAAAAAAAAAAAAAAAAA'],
+  ['one of 4 TiB', `$argon2id$v=19$m=4294967295,t=1,p=1$${'A'.repeat(22)}$${'A'.repeat(43)}`],
+  ['one of too many passes', `$argon2id$v=19$m=64,t=101,p=1$${'A'.repeat(22)}$${'A'.repeat(43)}`],
+  ['one of too many lanes', `$argon2id$v=19$m=136,t=1,p=17$${'A'.repeat(22)}$${'A'.repeat(43)}`],
 ])('a record whose hash is %s is an error, not a match', async (_, phc) => {
   await expect(verifyAppPassword(phc, generateAppPassword())).rejects.toThrow();
 });
