@@ -2,6 +2,7 @@
 // What a peer sent reaches a line only through `printable`; secrets are not in these arguments at all.
 
 import type { Reason } from './gate/verdict.ts';
+import { type Clock, systemClock } from './lib/clock.ts';
 import { UnavailableError } from './lib/errors.ts';
 import type { Log } from './lib/log.ts';
 import type { Metrics } from './lib/metrics.ts';
@@ -44,7 +45,13 @@ export interface SessionFacts {
 
 export type Events = ReturnType<typeof createEvents>;
 
-export function createEvents({ log, metrics }: { log: Log; metrics: Metrics }) {
+export function createEvents(deps: {
+  readonly log: Log;
+  readonly metrics: Metrics;
+  readonly clock?: Pick<Clock, 'monotonic'>;
+}) {
+  const { log, metrics, clock = systemClock } = deps;
+  const isWorthWarning = rationed(clock);
   const connectionFields = (connection: ConnectionFacts) => ({
     session: connection.id,
     listener: connection.listener,
@@ -142,7 +149,9 @@ export function createEvents({ log, metrics }: { log: Log; metrics: Metrics }) {
     proxyHeaderRefused(connection: ConnectionFacts, kind: keyof typeof PROXY_HEADER_FAULTS) {
       metrics.increment('postern_proxy_headers_refused_total', { listener: connection.listener, kind });
       // The plainest health checks of balancers come every few seconds.
-      const level = kind === 'closed_silently' ? 'debug' : 'warn';
+      const isNews =
+        kind !== 'closed_silently' && isWorthWarning(`proxy_header ${connection.listener} ${kind}`);
+      const level = isNews ? 'warn' : 'debug';
       log[level](
         { event: 'proxy_header_refused', ...connectionFields(connection), kind },
         PROXY_HEADER_FAULTS[kind],
@@ -163,7 +172,8 @@ export function createEvents({ log, metrics }: { log: Log; metrics: Metrics }) {
     },
     tlsMistake(connection: ConnectionFacts, kind: 'plaintext_on_tls_port' | 'tls_on_starttls_port' | 'http') {
       metrics.increment('postern_tls_failures_total', { listener: connection.listener, kind });
-      log.warn({ event: 'client_mistake', ...connectionFields(connection), kind }, CLIENT_MISTAKES[kind]);
+      const level = isWorthWarning(`mistake ${connection.listener} ${kind}`) ? 'warn' : 'debug';
+      log[level]({ event: 'client_mistake', ...connectionFields(connection), kind }, CLIENT_MISTAKES[kind]);
     },
 
     login(connection: ConnectionFacts, login: LoginFacts) {
@@ -321,6 +331,24 @@ const PROXY_HEADER_FAULTS = {
   second: 'a balancer sent a second PROXY header: only the first of several balancers may send one',
   untrusted: 'a PROXY header came from a peer outside proxyProtocol: if it is a balancer, add its network',
 } as const;
+
+/** Warnings of one key in so many milliseconds. Anybody can cause them, thousands in a second, and must not fill the disk by it. */
+const RATION = { warnings: 20, milliseconds: 10_000 } as const;
+
+/** Whether there has been less than the ration of a key's warnings. Keys are few: listeners and words of this file. */
+function rationed(clock: Pick<Clock, 'monotonic'>): (key: string) => boolean {
+  const given = new Map<string, { since: number; count: number }>();
+  return (key) => {
+    const now = clock.monotonic();
+    let current = given.get(key);
+    if (current === undefined || now - current.since >= RATION.milliseconds) {
+      current = { since: now, count: 0 };
+      given.set(key, current);
+    }
+    current.count++;
+    return current.count <= RATION.warnings;
+  };
+}
 
 /** A peer's words, fit for a log line: no control characters, at most 200 characters. */
 export function printable(text: string | null): string | null {

@@ -32,7 +32,7 @@ const SESSION: SessionFacts = {
   client: { address: '192.0.2.7', port: 40_000 },
 };
 
-function setUp() {
+function setUp(monotonic = () => 0) {
   let text = '';
   const log = createLog(
     'debug',
@@ -51,7 +51,7 @@ function setUp() {
       .map((line) => JSON.parse(line) as Record<string, unknown>);
   const value = async (name: string, labels?: Record<string, string>) =>
     parseMetrics((await metrics.render()).body).value(name, labels);
-  return { events: createEvents({ log, metrics }), lines, value };
+  return { events: createEvents({ log, metrics, clock: { monotonic } }), lines, value };
 }
 
 describe('login', () => {
@@ -195,4 +195,23 @@ describe('printable', () => {
     expect(printable('\0'.repeat(1_000_000))).toBe('?'.repeat(200));
     expect(performance.now() - start).toBeLessThan(1000);
   });
+});
+
+test('what anybody can cause without a login warns 20 times in 10 s, and is counted and at debug beyond that', async () => {
+  let now = 0;
+  const { events, lines, value } = setUp(() => now);
+  const warnings = () => lines().filter(({ level }) => level === 'warn').length;
+  for (let i = 0; i < 100; i++) events.tlsMistake(CONNECTION, 'plaintext_on_tls_port');
+  for (let i = 0; i < 100; i++) events.proxyHeaderRefused(CONNECTION, 'untrusted');
+  expect(warnings()).toBe(40);
+  expect(lines()).toHaveLength(200);
+  expect(
+    await value('postern_tls_failures_total', { listener: 'imaps', kind: 'plaintext_on_tls_port' }),
+  ).toBe(100);
+  events.tlsMistake(CONNECTION, 'http');
+  events.tlsMistake({ ...CONNECTION, listener: 'imap' }, 'plaintext_on_tls_port');
+  expect(warnings()).toBe(42);
+  now += 10_000;
+  events.tlsMistake(CONNECTION, 'plaintext_on_tls_port');
+  expect(warnings()).toBe(43);
 });
