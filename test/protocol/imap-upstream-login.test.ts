@@ -178,6 +178,20 @@ describe('the ID that goes upstream', () => {
     expect(postern.upstream.lines).toHaveLength(3);
   });
 
+  test('stays within what servers read in one line, whatever the client has to say', async () => {
+    await using postern = await startSetting();
+    await using client = await postern.client();
+    const value = `"${'\\"'.repeat(1024)}"`;
+    const pairs = Array.from({ length: 26 }, (_, i) => `"k${i}" ${value}`).join(' ');
+    await client.send(`a ID (${pairs})\r\nb LOGIN alice ${postern.password}\r\n`);
+    await client.expect('* ID …');
+    await client.expect('a OK …');
+    await client.expect('b OK …');
+    const [line] = postern.upstream.lines;
+    expect(line).toMatch(/^p1 ID \("k0" .* "k2" "[^k]*" "x-originating-ip" "127\.0\.0\.1" .*"4"\)$/);
+    expect(line?.length).toBeLessThan(8192);
+  });
+
   test('does not tell the address if the config says never, and is left out without ID or anything to tell', async () => {
     await using never = await startSetting({ upstream: 'sendClientAddress: never' });
     await using one = await never.client();

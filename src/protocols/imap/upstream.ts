@@ -92,6 +92,8 @@ export class ImapLoginError extends Error {
 
 /** What a login's answers may measure. Untagged data can be alerts and the like, not mailboxes. */
 const UPSTREAM_BOUNDS: FrameBounds = { line: 65_536, literal: 65_536, command: 131_072 };
+/** Octets of what an ID command says: servers bound their lines, Dovecot's at 64 KiB, most others at 8. */
+const MAX_ID_ARGUMENT = 8000;
 /** Untagged responses to one command. */
 const MAX_UNTAGGED = 100;
 
@@ -164,18 +166,21 @@ async function greet(
 async function identify(dialogue: UpstreamDialogue, target: ImapUpstream, login: ImapLogin): Promise<void> {
   dialogue.capabilities ??= capabilitiesIn(await dialogue.askCapabilities());
   if (!dialogue.capabilities.has('ID')) return;
-  const fields = new Map(login.clientId ?? []);
-  if (maySendClientAddress(target, dialogue.socket)) {
-    const ours = Object.entries({
-      'x-originating-ip': login.client.address,
-      'x-originating-port': String(login.client.port),
-      'x-session-id': login.sessionId,
-      'x-proxy-ttl': '4',
-    });
-    while (fields.size > ID_BOUNDS.pairs - ours.length) fields.delete([...fields.keys()].at(-1) as string);
-    for (const [key, value] of ours) fields.set(key, value);
+  const ours: [string, string][] = maySendClientAddress(target, dialogue.socket)
+    ? [
+        ['x-originating-ip', login.client.address],
+        ['x-originating-port', String(login.client.port)],
+        ['x-session-id', login.sessionId],
+        ['x-proxy-ttl', '4'],
+      ]
+    : [];
+  // What a client says of itself must not make the line one that the upstream refuses: its last words go first.
+  const theirs = [...(login.clientId ?? [])].slice(0, ID_BOUNDS.pairs - ours.length);
+  let argument = encodeIdFields(new Map([...theirs, ...ours]));
+  while (argument.length > MAX_ID_ARGUMENT && theirs.pop() !== undefined) {
+    argument = encodeIdFields(new Map([...theirs, ...ours]));
   }
-  if (fields.size > 0) await dialogue.command(`ID ${encodeIdFields(fields)}`, { tolerant: true });
+  if (argument !== 'NIL') await dialogue.command(`ID ${argument}`, { tolerant: true });
 }
 
 function maySendClientAddress(target: ImapUpstream, socket: Socket): boolean {
