@@ -11,9 +11,7 @@ export function describeMachine(): Record<string, string> {
     processor: `${cpu}, ${availableParallelism()} cores`,
     memory: `${Math.round(totalmem() / 2 ** 30)} GiB`,
     system: `${system}, Linux ${release()}`,
-    'load average at the start': loadavg()
-      .map((load) => load.toFixed(2))
-      .join(' '),
+    'load average at the start': loadAverage(),
     'Node.js': `${process.version}, OpenSSL ${process.versions.openssl}`,
     nginx: versionOf(['/usr/sbin/nginx', '-V'], /nginx\/(\S+)[\s\S]*?(OpenSSL \S+)/),
     Dovecot: versionOf(['/usr/sbin/dovecot', '--version'], /(\S+)/),
@@ -22,6 +20,13 @@ export function describeMachine(): Record<string, string> {
       /version (\S+)[\s\S]*?Running on (OpenSSL) version : OpenSSL (\S+)/,
     ),
   };
+}
+
+/** Over one, five and fifteen minutes: above the number of cores, others were at work too. */
+export function loadAverage(): string {
+  return loadavg()
+    .map((load) => load.toFixed(2))
+    .join(' ');
 }
 
 function versionOf([program, ...args]: readonly [string, ...string[]], pattern: RegExp): string {

@@ -16,7 +16,7 @@ import { idle } from './cases/idle.ts';
 import { login } from './cases/login.ts';
 import { start } from './cases/start.ts';
 import { installMissing } from './install-packages.ts';
-import { describeMachine } from './machine.ts';
+import { describeMachine, loadAverage } from './machine.ts';
 import { Measurements } from './measurements.ts';
 import { BENCH_PACKAGES } from './packages.ts';
 import { type Report, report, tables } from './report.ts';
@@ -76,25 +76,29 @@ const notes = [
       progress: (text) => progress(`${name}: ${text}`),
     };
     await CASES[name]!(run);
+    // Half an hour should not be lost to what goes wrong in its last minute.
+    save(soFar());
   }
 }
 
-const given = process.argv.slice(2).join(' ');
-const whole = report(
-  {
-    command: `npm run bench${given === '' ? '' : ` -- ${given}`}`,
-    finishedAt: new Date().toISOString(),
-    minutes: (Date.now() - startedAt) / 60_000,
-    machine,
-    rounds,
-    notes,
-  },
-  measurements,
-);
+const whole = soFar();
 save(whole);
 console.log(tables(whole));
 if (names.length === Object.keys(CASES).length && !options.quick && options.profile === undefined) {
   document(whole);
+}
+
+function soFar(): Report {
+  const given = process.argv.slice(2).join(' ');
+  const about = {
+    command: `npm run bench${given === '' ? '' : ` -- ${given}`}`,
+    finishedAt: new Date().toISOString(),
+    minutes: (Date.now() - startedAt) / 60_000,
+    machine: { ...machine, 'load average at the end': loadAverage() },
+    rounds,
+    notes,
+  };
+  return report(about, measurements);
 }
 
 function save(result: Report): void {
