@@ -2,7 +2,7 @@
 // user of its own: what such a command makes must belong to whoever owns the data directory, or the service could not
 // read it.
 
-import { chownSync, closeSync, fchownSync, fsyncSync, mkdirSync, openSync, statSync } from 'node:fs';
+import { closeSync, constants, fchownSync, fsyncSync, mkdirSync, openSync, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 
 /** Makes a directory and its missing parents, mode 0700, owned like the nearest one that was there. */
@@ -17,7 +17,17 @@ export function makePrivateDirectory(directory: string): void {
     // Recursive only so that another process that makes it at the same time is no error.
     if (mkdirSync(path, { recursive: true, mode: 0o700 }) === undefined || !isRoot()) continue;
     const { uid, gid } = statSync(nearest);
-    chownSync(path, uid, gid);
+    giveDirectory(path, uid, gid);
+  }
+}
+
+/** By its descriptor: who owns the directory around it can put a link to something else in its place, which root must not give away. */
+function giveDirectory(path: string, uid: number, gid: number): void {
+  const descriptor = openSync(path, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
+  try {
+    fchownSync(descriptor, uid, gid);
+  } finally {
+    closeSync(descriptor);
   }
 }
 
