@@ -1,10 +1,11 @@
 // Accepts connections on one address: limits, the deadline before login, a balancer's PROXY header, TLS from the first byte
 // or by STARTTLS; then the protocol's dialogue has the connection. Protocols come in as a `ProtocolServer`.
 
-import { createServer, type Server, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import type { Events } from '../events.ts';
 import { canonicalAddress, NetworkSet } from '../lib/network.ts';
+import { Acceptors } from './acceptors.ts';
 import { Connection, type Interruption } from './connection.ts';
 import { closeWith } from './goodbye.ts';
 import type { ConnectionLimits } from './limits.ts';
@@ -52,15 +53,9 @@ interface Accepted extends Terms {
   readonly listener: ListenerSettings;
 }
 
-/**
- * Connections that the kernel holds for us while we are busy; it takes net.core.somaxconn if that is less. Past it a client is
- * not heard, and tries again a second later (RFC 6298 §2.1).
- */
-const BACKLOG = 4096;
-
 export class Listener {
   readonly #deps: ListenerDeps;
-  readonly #server: Server;
+  readonly #acceptors: Acceptors;
   #settings: ListenerSettings;
   #balancers: NetworkSet;
   #port: number;
@@ -72,8 +67,9 @@ export class Listener {
     this.#port = settings.port;
     this.#deps = deps;
     this.#balancers = new NetworkSet(settings.proxyProtocol);
-    this.#server = createServer({ allowHalfOpen: true, noDelay: true, keepAlive: true }, (socket) =>
-      this.#accept(socket),
+    this.#acceptors = new Acceptors(
+      (socket) => this.#accept(socket),
+      (error) => this.#acceptFailed(error),
     );
   }
 
@@ -93,23 +89,13 @@ export class Listener {
   }
 
   /** Resolves once it listens; rejects with Node's error (EADDRINUSE, EACCES). */
-  listen(): Promise<void> {
-    const { host, port } = this.#settings;
-    return new Promise((resolve, reject) => {
-      this.#server.once('error', reject);
-      this.#server.listen({ host, port, backlog: BACKLOG }, () => {
-        this.#server.off('error', reject);
-        this.#server.on('error', (error) => this.#acceptFailed(error));
-        const address = this.#server.address();
-        if (typeof address === 'object' && address !== null) this.#port = address.port;
-        resolve();
-      });
-    });
+  async listen(): Promise<void> {
+    this.#port = await this.#acceptors.listen(this.#settings);
   }
 
   /** Accepts no more. Dialogues and sessions go on. */
   retire(): void {
-    this.#server.close();
+    this.#acceptors.close();
   }
 
   /** Accepts no more, and asks every dialogue that waits for its client to say goodbye. Sessions go on. */

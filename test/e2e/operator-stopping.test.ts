@@ -165,7 +165,7 @@ test('SIGUSR1 opens no debugger, which would be open to every user of the machin
   await start('30s');
   const listening = () => tcpListeners(program.postern.pid);
   const before = listening();
-  expect(before.length).toBe(3);
+  expect(before.length).toBeGreaterThanOrEqual(3);
   program.postern.signal('SIGUSR1');
   await new Promise((resolve) => setTimeout(resolve, 500));
   expect(listening()).toEqual(before);
