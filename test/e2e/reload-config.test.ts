@@ -3,6 +3,7 @@
 import { once } from 'node:events';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
+import { setTimeout } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { freePort } from '../support/ports.ts';
 import { type Program, startProgram } from '../support/program-before-script.ts';
@@ -223,6 +224,8 @@ describe('a new config', () => {
     const said = async () => {
       const before = events('login').length;
       expect(await program.login(ALICE, password)).toBe('OK');
+      // Longer than lines are collected for.
+      await setTimeout(200);
       return events('login').length - before;
     };
     expect(await said()).toBe(1);
