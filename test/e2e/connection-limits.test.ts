@@ -33,7 +33,7 @@ async function startChain(options: Partial<PosternOptions> & { sections?: string
   const postern = started.use(
     await startPostern({
       certificate: await pki.issue(),
-      files: { master: ledger('a master password for limits') },
+      files: { master: ledger('mEs8 master for limits') },
       config: `
 upstreams:
   script:

@@ -48,7 +48,7 @@ let guesses = 0;
 /** A wrong app password that nobody has tried yet. */
 function wrong(): string {
   guesses += 1;
-  return `aaaaaaaaaaaa${String(guesses).padStart(4, '2').replaceAll('0', 'x').replaceAll('1', 'y')}`;
+  return `aaaaaaaaaaaa${String(guesses).padStart(4, 'z').replaceAll('0', 'x').replaceAll('1', 'y')}`;
 }
 
 /** What was logged of outages, in order: why they began, and that they ended. */
@@ -214,7 +214,7 @@ describe('Postern starts without', () => {
   });
 
   test('the password that Redis asks for', async () => {
-    await using redis = await startRedis({ password: ledger('the password of redis') });
+    await using redis = await startRedis({ password: ledger('mEs8 password of redis') });
     await using postern = await start(url(redis.port));
     await startsDegraded(postern, /^NOAUTH: it asks for a password$/, () =>
       redis.client.config('SET', 'requirepass', ''),
@@ -222,16 +222,16 @@ describe('Postern starts without', () => {
   });
 
   test.each([
-    ['in the URL', (port: number) => `url: "redis://:not%20it%20at%20all@127.0.0.1:${port}"`],
+    ['in the URL', (port: number) => `url: "redis://:mEs8%20wrong%20for%20redis@127.0.0.1:${port}"`],
     ['in a file', (port: number) => `${url(port)}, passwordFile: ${join(dir.path, 'password')}`],
   ])('the right password, with a wrong one %s', async (_, redisKeys) => {
-    await using redis = await startRedis({ password: ledger('the right one') });
-    writeFileSync(join(dir.path, 'password'), ledger('not it at all'), { mode: 0o600 });
+    await using redis = await startRedis({ password: ledger('mEs8 right for redis') });
+    writeFileSync(join(dir.path, 'password'), ledger('mEs8 wrong for redis'), { mode: 0o600 });
     await using postern = await start(redisKeys(redis.port));
     await startsDegraded(postern, /^WRONGPASS: the user name or the password is wrong$/, () =>
-      redis.client.config('SET', 'requirepass', 'not it at all'),
+      redis.client.config('SET', 'requirepass', 'mEs8 wrong for redis'),
     );
-    for (const secret of ['not it at all', 'not%20it', 'the right one']) {
+    for (const secret of ['mEs8 wrong for redis', 'mEs8%20wrong', 'mEs8 right for redis']) {
       expect(JSON.stringify(postern.events(/./))).not.toContain(secret);
     }
   });

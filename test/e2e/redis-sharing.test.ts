@@ -20,7 +20,7 @@ let redis: RedisServer;
 beforeAll(async () => {
   pki = await createPki();
   upstream = await startScriptedImapUpstream();
-  redis = await startRedis({ password: ledger('opened by this'), certificate: await pki.issue() });
+  redis = await startRedis({ password: ledger('mEs8 opens redis'), certificate: await pki.issue() });
 });
 afterAll(async () => {
   await redis?.[Symbol.asyncDispose]();
@@ -32,7 +32,7 @@ afterAll(async () => {
 async function start(prefix: string): Promise<Postern> {
   return startPostern({
     certificate: await pki.issue(),
-    files: { master: ledger('the upstream password'), redis: 'opened by this' },
+    files: { master: ledger('mEs8 upstream of the throttle'), redis: 'mEs8 opens redis' },
     config: `
 upstreams:
   script: { protocol: imap, address: "127.0.0.1:${upstream.port}", tls: none, login: { method: plain, user: postern, passwordFile: ./master } }

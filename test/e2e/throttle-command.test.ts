@@ -27,7 +27,7 @@ afterAll(async () => {
 async function start(more: string): Promise<Postern> {
   return startPostern({
     certificate: await pki.issue(),
-    files: { master: ledger('the upstream password') },
+    files: { master: ledger('mEs8 upstream of the throttle') },
     config: `
 upstreams:
   none: { protocol: imap, address: "127.0.0.1:1", tls: none, login: { method: plain, user: postern, passwordFile: ./master } }

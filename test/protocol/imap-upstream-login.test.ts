@@ -67,7 +67,7 @@ describe('the way to log in', () => {
   });
 
   test('master-suffix is user*master, by PLAIN or, where there is only that, by a quoted LOGIN', async () => {
-    const upstream = `login: { method: master-suffix, user: postern, password: 'the master password "\\' }`;
+    const upstream = `login: { method: master-suffix, user: postern, password: 'mEs8 master of the script "\\' }`;
     await using withPlain = await startSetting({ upstream });
     await using one = await withPlain.client();
     await one.send(`a LOGIN alice ${withPlain.password}\r\n`);
@@ -80,21 +80,21 @@ describe('the way to log in', () => {
     await two.send(`a LOGIN alice ${loginOnly.password}\r\n`);
     await two.expect('a OK …');
     expect(loginOnly.upstream.lines).toEqual([
-      'p1 LOGIN "alice@example.com*postern" "the master password \\"\\\\"',
+      'p1 LOGIN "alice@example.com*postern" "mEs8 master of the script \\"\\\\"',
       'p2 CAPABILITY',
     ]);
   });
 
   test('password logs in to one account, whoever the user is', async () => {
     await using postern = await startSetting({
-      upstream: `login: { method: password, user: 'Shared "Box\\', password: 'the master password "\\' }`,
+      upstream: `login: { method: password, user: 'Shared "Box\\', password: 'mEs8 master of the script "\\' }`,
       script: { capabilities: 'IMAP4rev1' },
     });
     await using client = await postern.client();
     await client.send(`a LOGIN alice ${postern.password}\r\n`);
     await client.expect('a OK …');
     expect(postern.upstream.lines).toEqual([
-      'p1 LOGIN "Shared \\"Box\\\\" "the master password \\"\\\\"',
+      'p1 LOGIN "Shared \\"Box\\\\" "mEs8 master of the script \\"\\\\"',
       'p2 CAPABILITY',
     ]);
   });

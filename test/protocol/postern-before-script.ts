@@ -57,7 +57,7 @@ export interface Setting extends AsyncDisposable {
   logged(event: string): Promise<Record<string, unknown>>;
 }
 
-export const MASTER = { user: 'postern', password: 'the master password "\\' } as const;
+export const MASTER = { user: 'postern', password: 'mEs8 master of the script "\\' } as const;
 
 let authority: Promise<Pki> | undefined;
 

@@ -87,7 +87,7 @@ export async function startPosternWithStore(options: StoreSettingOptions = {}): 
       certificate,
       asNobody: options.asNobody ?? false,
       files: {
-        master: ledger('the master password'),
+        master: ledger('mEs8-master-of-the-store'),
         'tls/cert.pem': certificate.cert,
         'tls/key.pem': certificate.key,
       },

@@ -65,7 +65,7 @@ export async function startProgram({
   const postern = started.use(
     await startPostern({
       certificate,
-      files: { master: ledger('the master password') },
+      files: { master: ledger('mEs8-master-of-the-program') },
       config: `
 upstreams:
   script:

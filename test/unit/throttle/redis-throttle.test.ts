@@ -145,10 +145,10 @@ describe('what is in Redis', () => {
 
   test('a user with few rights is enough', async () => {
     const rights = ['~acl:*', '+@scripting', '+@read', '+@write', '+@connection', '+time'];
-    await redis.client.acl('SETUSER', 'postern', 'on', `>${ledger('in for little')}`, ...rights);
+    await redis.client.acl('SETUSER', 'postern', 'on', `>${ledger('mEs8 in for little')}`, ...rights);
     const throttle = createRedisThrottle({
       settings,
-      redis: { ...connection(), db: 1, username: 'postern', password: new Secret('in for little') },
+      redis: { ...connection(), db: 1, username: 'postern', password: new Secret('mEs8 in for little') },
       prefix: 'acl:',
     });
     await throttle.connect();
