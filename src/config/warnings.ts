@@ -1,5 +1,6 @@
 // What is allowed in a configuration and still worth a second look. `check-config` prints it, `serve` may log it.
 
+import { statSync } from 'node:fs';
 import { NetworkSet } from '../lib/network.ts';
 import type { Config, HostPort, UpstreamConfig } from './config.ts';
 
@@ -18,7 +19,16 @@ export function configWarnings(config: Config): string[] {
     ...redisWarnings(config),
     ...routeWarnings(config),
     ...limitWarnings(config),
+    ...storeWarnings(config),
   ];
+}
+
+/** A backup that was copied back leaves it open to others; who can write it can be anybody. A warning, so that revoking works. */
+function storeWarnings({ store }: Config): string[] {
+  const file = store.url.replace(/^sqlite:/, '');
+  const mode = statSync(file, { throwIfNoEntry: false })?.mode ?? 0;
+  if ((mode & 0o077) === 0) return [];
+  return [`store.url: ${file} is open to other users of this machine; make it 0600`];
 }
 
 function listenerWarnings({ listeners }: Config): string[] {
@@ -75,8 +85,13 @@ const PASSES_BY_MEMORY = [
 
 const LEAST_IDLE = 30 * 60_000;
 
-function limitWarnings({ limits, appPasswords: { hash } }: Config): string[] {
+function limitWarnings({ limits, throttle, appPasswords: { hash } }: Config): string[] {
   const warnings: string[] = [];
+  if (throttle.parked >= limits.beforeLogin) {
+    warnings.push(
+      'throttle.parked: is not below limits.beforeLogin, so refusals that wait could keep everybody else out; use half of it',
+    );
+  }
   if (limits.idle < LEAST_IDLE) {
     warnings.push(
       'limits.idle: is below 30m, which RFC 3501 §5.4 asks for; mail clients that wait by IDLE will be cut off',

@@ -1,5 +1,8 @@
+import { chmodSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { configWarnings } from '../../../src/config/warnings.ts';
+import { tempDir } from '../../support/temp-dir.ts';
 import { parse, SMALL, small } from './example.ts';
 
 const warnings = (text: string) => configWarnings(parse(text));
@@ -27,6 +30,29 @@ describe('warnings', () => {
       "listeners[0].proxyProtocol: ::/0 lets anyone at all say where imaps's clients are; name the balancers' own networks",
     ]);
     expect(warnings(behind('[10.0.0.0/8]'))).toEqual([]);
+  });
+
+  it('tell of a store that others can read or write', () => {
+    using dir = tempDir();
+    const file = join(dir.path, 'postern.db');
+    const text = small('sqlite:./data/postern.db', `sqlite:${file}`);
+    expect(warnings(text)).toEqual([]);
+    writeFileSync(file, '');
+    for (const mode of [0o600, 0o400, 0o640, 0o604, 0o602]) {
+      chmodSync(file, mode);
+      expect(warnings(text)).toEqual(
+        mode & 0o077 ? [`store.url: ${file} is open to other users of this machine; make it 0600`] : [],
+      );
+    }
+  });
+
+  it('tell of refusals that may wait in all places that there are', () => {
+    const limits = (parked: number) =>
+      small('hostname:', `limits: { beforeLogin: 500 }\nthrottle: { parked: ${parked} }\nhostname:`);
+    expect(warnings(limits(499))).toEqual([]);
+    expect(warnings(limits(500))).toEqual([
+      expect.stringMatching(/^throttle\.parked: is not below limits\.beforeLogin/),
+    ]);
   });
 
   it('tell of routes that are never reached and upstreams that have none', () => {
