@@ -9,13 +9,13 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { provideAll } from '../support/apt.ts';
 import { bytes } from './cases/bytes.ts';
 import { fairness } from './cases/fairness.ts';
 import { gate } from './cases/gate.ts';
 import { idle } from './cases/idle.ts';
 import { login } from './cases/login.ts';
 import { start } from './cases/start.ts';
-import { installMissing } from './install-packages.ts';
 import { describeMachine, loadAverage } from './machine.ts';
 import { Measurements } from './measurements.ts';
 import { BENCH_PACKAGES } from './packages.ts';
@@ -50,7 +50,7 @@ if (unknown.length > 0 || !(Number.isInteger(rounds) && rounds > 0)) {
   console.error(`--case is one of ${Object.keys(CASES).join(', ')}; --rounds a number`);
   process.exit(64);
 }
-if (!installMissing('The bench', BENCH_PACKAGES)) process.exit(1);
+if (!provideAll('The bench needs', BENCH_PACKAGES)) process.exit(1);
 
 const names = options.case.length > 0 ? options.case : Object.keys(CASES);
 const startedAt = Date.now();
