@@ -12,6 +12,10 @@ import { loadServerTls, type ServerTls } from './listen/tls.ts';
 import type { ImapDeps } from './protocols/imap/dialogue.ts';
 import { createImapServer } from './protocols/imap/session.ts';
 import type { ImapUpstream } from './protocols/imap/upstream.ts';
+import { createLdapServer } from './protocols/ldap/session.ts';
+import type { LdapUpstream } from './protocols/ldap/upstream.ts';
+import { createSmtpServer } from './protocols/smtp/session.ts';
+import type { SmtpUpstream } from './protocols/smtp/upstream.ts';
 import { UpstreamHealth } from './upstream/health.ts';
 import { addressText, type UpstreamTarget } from './upstream/target.ts';
 
@@ -30,7 +34,11 @@ export interface Generation extends Terms {
   readonly upstreams: ReadonlyMap<string, Upstream>;
 }
 
-type Upstream = ImapUpstream & { readonly health: UpstreamHealth };
+type Upstream = { readonly health: UpstreamHealth } & (
+  | (ImapUpstream & { readonly protocol: 'imap' })
+  | (SmtpUpstream & { readonly protocol: 'smtp' })
+  | (LdapUpstream & { readonly protocol: 'ldap' })
+);
 
 /** The files that a config names, read. */
 export interface ConfigFiles {
@@ -77,7 +85,7 @@ export function makeGeneration(
     health[Symbol.dispose]();
     events.upstreamGone(name);
   }
-  const protocol = createImapServer({
+  const shared = {
     gate: new Gate({
       ...gate,
       names: config.users,
@@ -86,14 +94,34 @@ export function makeGeneration(
       failureDelay: config.throttle.failureDelay,
       events,
     }),
-    upstreams,
     sessions,
     events,
     clock,
     attemptsPerConnection,
     idle,
-  });
-  return { config, serverTls, protocol, loginDeadline, upstreams };
+  };
+  const protocols = {
+    imap: createImapServer({ ...shared, upstreams: speaking('imap', upstreams) }),
+    smtp: createSmtpServer({
+      ...shared,
+      hostname: config.hostname,
+      upstreams: speaking('smtp', upstreams),
+    }),
+    ldap: createLdapServer({ ...shared, upstreams: speaking('ldap', upstreams) }),
+  };
+  return { config, serverTls, protocols, loginDeadline, upstreams };
+}
+
+function speaking<P extends Upstream['protocol']>(
+  protocol: P,
+  upstreams: ReadonlyMap<string, Upstream>,
+): ReadonlyMap<string, Extract<Upstream, { readonly protocol: P }>> {
+  const found = new Map<string, Extract<Upstream, { readonly protocol: P }>>();
+  for (const [name, upstream] of upstreams) {
+    if (upstream.protocol === protocol)
+      found.set(name, upstream as Extract<Upstream, { readonly protocol: P }>);
+  }
+  return found;
 }
 
 /** Where an upstream is and how it is reached: what its health depends on. */

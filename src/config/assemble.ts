@@ -2,7 +2,14 @@
 
 import { dirname, resolve } from 'node:path';
 import { Secret } from '../lib/secret.ts';
-import type { Config, RedisConfig, UpstreamConfig, UpstreamLogin } from './config.ts';
+import type {
+  Config,
+  ImapUpstreamConfig,
+  LdapUpstreamConfig,
+  RedisConfig,
+  SmtpUpstreamConfig,
+  UpstreamConfig,
+} from './config.ts';
 import type { ParsedConfig } from './schema.ts';
 import { parseRedisUrl } from './sections/redis.ts';
 
@@ -46,15 +53,16 @@ export function assemble(
     })),
     limits: parsed.limits,
     upstreams: Object.fromEntries(
-      Object.entries(parsed.upstreams).map(([name, upstream]) => {
-        const password = secrets.get(name);
-        if (!password) throw new Error(`no secret was read for upstream ${name}`);
-        return [name, assembleUpstream(name, upstream, password, absolute)];
-      }),
+      Object.entries(parsed.upstreams).map(([name, upstream]) => [
+        name,
+        assembleUpstream(name, upstream, secrets.get(name), absolute),
+      ]),
     ),
-    routes: routes.map(({ users: pattern, imap }) => ({
+    routes: routes.map(({ users: pattern, imap, smtp, ldap }) => ({
       users: pattern,
       ...(imap !== undefined && { imap }),
+      ...(smtp !== undefined && { smtp }),
+      ...(ldap !== undefined && { ldap }),
     })),
     appPasswords: parsed.appPasswords,
     throttle: parsed.throttle,
@@ -90,30 +98,60 @@ function assembleRedis(
 function assembleUpstream(
   name: string,
   upstream: ParsedUpstream,
-  password: Secret,
+  password: Secret | undefined,
   absolute: (path: string) => string,
 ): UpstreamConfig {
-  const { address, ca, serverName, fingerprint, login } = upstream;
-  return {
+  const { protocol, address, ca, serverName, fingerprint, login } = upstream;
+  const common = {
     name,
-    protocol: upstream.protocol,
     addresses: Array.isArray(address) ? address : [address],
     tls: upstream.tls,
     ca: ca === undefined ? null : absolute(ca),
     serverName: serverName ?? null,
     fingerprint: fingerprint ?? null,
-    login: assembleLogin(login, password),
     connectDeadline: upstream.connectDeadline,
     loginDeadline: upstream.loginDeadline,
     proxyProtocol: upstream.proxyProtocol,
     sendClientAddress: upstream.sendClientAddress,
-    acceptUnauthenticate: upstream.acceptUnauthenticate,
   };
+  switch (protocol) {
+    case 'imap': {
+      const { acceptUnauthenticate } = upstream;
+      return { ...common, protocol, login: imapLogin(login, password), acceptUnauthenticate };
+    }
+    case 'smtp':
+      return { ...common, protocol, login: smtpLogin(login, password) };
+    case 'ldap':
+      return { ...common, protocol, login: ldapLogin(login, password) };
+  }
 }
 
-function assembleLogin(login: ParsedUpstream['login'], password: Secret): UpstreamLogin {
+type ParsedLogin = ParsedUpstream['login'];
+
+function imapLogin(login: ParsedLogin, password: Secret | undefined): ImapUpstreamConfig['login'] {
+  const { method, user, separator = '*' } = login;
+  if (method === 'plain' || method === 'password') return { method, ...needed({ user, password }) };
+  if (method === 'master-suffix') return { method, ...needed({ user, password }), separator };
+  throw new Error(`${method} was let through`);
+}
+
+function smtpLogin(login: ParsedLogin, password: Secret | undefined): SmtpUpstreamConfig['login'] {
   const { method, user } = login;
-  return method === 'master-suffix'
-    ? { method, user, password, separator: login.separator ?? '*' }
-    : { method, user, password };
+  if (method === 'plain' || method === 'password') return { method, ...needed({ user, password }) };
+  if (method === 'xclient' || method === 'none') return { method };
+  throw new Error(`${method} was let through`);
+}
+
+function ldapLogin(login: ParsedLogin, password: Secret | undefined): LdapUpstreamConfig['login'] {
+  const { method, dn } = login;
+  if (method === 'bind' || method === 'proxied-authorization') return { method, ...needed({ dn, password }) };
+  throw new Error(`${method} was let through`);
+}
+
+/** The rules have seen to it that a login has what its method needs. */
+function needed<T extends Record<string, unknown>>(values: T): { [K in keyof T]: Exclude<T[K], undefined> } {
+  for (const [key, value] of Object.entries(values)) {
+    if (value === undefined) throw new Error(`${key} was let through`);
+  }
+  return values as { [K in keyof T]: Exclude<T[K], undefined> };
 }

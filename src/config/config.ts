@@ -57,8 +57,9 @@ export interface RedisConfig extends HostPort {
 
 export interface ListenerConfig extends HostPort {
   readonly name: string;
-  readonly protocol: 'imap';
-  readonly tls: 'implicit' | 'starttls';
+  readonly protocol: 'imap' | 'smtp' | 'ldap';
+  /** `none`: in clear, which the config has to say in as many words. */
+  readonly tls: 'implicit' | 'starttls' | 'none';
   /** CIDR networks of the balancers that have to send a PROXY header, in canonical text. */
   readonly proxyProtocol: readonly string[];
 }
@@ -81,9 +82,9 @@ export interface LimitsConfig {
   readonly drain: number;
 }
 
-export interface UpstreamConfig {
+/** What upstreams of all protocols have. */
+interface AnyUpstreamConfig {
   readonly name: string;
-  readonly protocol: 'imap';
   /** Tried in turn. At least one. */
   readonly addresses: readonly HostPort[];
   readonly tls: 'implicit' | 'starttls' | 'none';
@@ -93,7 +94,6 @@ export interface UpstreamConfig {
   readonly serverName: string | null;
   /** SHA-256 of the one certificate to accept, `AB:CD:…`; instead of verification by authorities. */
   readonly fingerprint: string | null;
-  readonly login: UpstreamLogin;
   /** The header that connections to it begin with. */
   readonly proxyProtocol: 'none' | 'v2';
   /** Milliseconds for TCP and TLS to one address. */
@@ -102,28 +102,67 @@ export interface UpstreamConfig {
   readonly loginDeadline: number;
   /** `secure`: only over TLS or to loopback. */
   readonly sendClientAddress: 'secure' | 'always' | 'never';
+}
+
+export interface ImapUpstreamConfig extends AnyUpstreamConfig {
+  readonly protocol: 'imap';
+  readonly login: PlainLogin | PasswordLogin | MasterSuffixLogin;
   /** Join clients to an upstream that offers UNAUTHENTICATE (RFC 8437), past which the gate does not see. */
   readonly acceptUnauthenticate: boolean;
 }
 
-export type UpstreamLogin =
-  /** SASL PLAIN as `user`, with the mail user as authorization identity. */
-  | { readonly method: 'plain'; readonly user: string; readonly password: Secret }
-  /** As `mailuser<separator>user`. */
-  | {
-      readonly method: 'master-suffix';
-      readonly user: string;
-      readonly password: Secret;
-      readonly separator: string;
-    }
-  /** One fixed account, whoever the mail user is. */
-  | { readonly method: 'password'; readonly user: string; readonly password: Secret };
+export interface SmtpUpstreamConfig extends AnyUpstreamConfig {
+  readonly protocol: 'smtp';
+  readonly login:
+    | PlainLogin
+    | PasswordLogin
+    /** XCLIENT names the mail user (Postfix). */
+    | { readonly method: 'xclient' }
+    /** It trusts Postern's address. */
+    | { readonly method: 'none' };
+}
+
+export interface LdapUpstreamConfig extends AnyUpstreamConfig {
+  readonly protocol: 'ldap';
+  readonly login: {
+    /** The service account alone; or on behalf of the user by RFC 4370. */
+    readonly method: 'bind' | 'proxied-authorization';
+    readonly dn: string;
+    readonly password: Secret;
+  };
+}
+
+export type UpstreamConfig = ImapUpstreamConfig | SmtpUpstreamConfig | LdapUpstreamConfig;
+
+/** SASL PLAIN as `user`, with the mail user as authorization identity. */
+export interface PlainLogin {
+  readonly method: 'plain';
+  readonly user: string;
+  readonly password: Secret;
+}
+
+/** One fixed account, whoever the mail user is. */
+export interface PasswordLogin {
+  readonly method: 'password';
+  readonly user: string;
+  readonly password: Secret;
+}
+
+/** As `mailuser<separator>user`. */
+export interface MasterSuffixLogin {
+  readonly method: 'master-suffix';
+  readonly user: string;
+  readonly password: Secret;
+  readonly separator: string;
+}
 
 export interface RouteConfig {
   /** `*`, `*@domain` or `user@domain`, lower case. */
   readonly users: string;
-  /** The name of an upstream. Without one, these users have no IMAP. */
+  /** The names of upstreams. Without one for a protocol, these users do not have it. */
   readonly imap?: string;
+  readonly smtp?: string;
+  readonly ldap?: string;
 }
 
 export interface AppPasswordsConfig {

@@ -17,7 +17,7 @@ import { checkRedis } from './sections/redis.ts';
 import { checkRoutes } from './sections/routes.ts';
 import { checkControl, checkStore } from './sections/store.ts';
 import { checkTls } from './sections/tls.ts';
-import { checkUpstreams } from './sections/upstreams.ts';
+import { checkUpstreams, isWithoutPassword } from './sections/upstreams.ts';
 import { checkUsers } from './sections/users.ts';
 import { Written } from './written.ts';
 
@@ -77,7 +77,7 @@ export function parseConfig(text: string, options: ParseOptions): Config {
   const secrets = new Map<string, Secret>();
   for (const [name, upstream] of written.get('upstreams').entries()) {
     const login = upstream.get('login');
-    if (!login.isWritten) continue;
+    if (!login.isWritten || isWithoutPassword(login.get('method').text)) continue;
     const secret = readSecret(login, 'password', { directory: dirname(file), readFile });
     if (secret) secrets.set(name, secret);
   }

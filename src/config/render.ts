@@ -35,6 +35,7 @@ function shapeOf(config: Config): Record<string, unknown> {
       protocol: listener.protocol,
       address: hostPort(listener),
       tls: listener.tls,
+      ...(listener.tls === 'none' && { passwordsInClear: 'accepted' }),
       proxyProtocol: listener.proxyProtocol,
     })),
     limits: {
@@ -81,12 +82,12 @@ function renderUpstream(upstream: UpstreamConfig): Record<string, unknown> {
     ...(ca !== null && { ca }),
     ...(serverName !== null && { serverName }),
     ...(fingerprint !== null && { fingerprint }),
-    login: { ...login, password: login.password.toJSON() },
+    login: { ...login, ...('password' in login && { password: login.password.toJSON() }) },
     connectDeadline: duration(upstream.connectDeadline),
     loginDeadline: duration(upstream.loginDeadline),
     proxyProtocol: upstream.proxyProtocol,
     sendClientAddress: upstream.sendClientAddress,
-    acceptUnauthenticate: upstream.acceptUnauthenticate,
+    ...(upstream.protocol === 'imap' && { acceptUnauthenticate: upstream.acceptUnauthenticate }),
   };
 }
 

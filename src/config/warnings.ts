@@ -67,7 +67,7 @@ function routeWarnings({ routes, upstreams }: Config): string[] {
         ]
       : [],
   );
-  const used = new Set(routes.map((route) => route.imap));
+  const used = new Set(routes.flatMap((route) => [route.imap, route.smtp, route.ldap]));
   const unused = Object.keys(upstreams).flatMap((name) =>
     used.has(name) ? [] : [`upstreams.${name}: has no route, so nobody gets there; add one or leave it out`],
   );

@@ -201,15 +201,15 @@ export class Gate {
       address: client.address,
       now: clock.now(),
     });
-    const upstream = routeFor(routes, user, protocol);
-    if (refusal !== undefined || upstream === undefined) {
+    const way = routeFor(routes, user, protocol);
+    if (refusal !== undefined || way === undefined) {
       uses.note(record, 'refused', use);
       return judgement(refused(refusal ?? 'no_route'), user, record);
     }
     uses.note(record, 'used', use);
     this.#inBackground(throttle.success({ network, user }));
     if (needsRehash(record.hash, this.#deps.hash)) this.#inBackground(this.#rehash(candidate, record));
-    return judgement({ kind: 'admitted', user, record, upstream }, user, record);
+    return judgement({ kind: 'admitted', user, record, ...way }, user, record);
   }
 
   async #rehash(candidate: Candidate, record: PasswordRecord): Promise<void> {

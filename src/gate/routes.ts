@@ -5,9 +5,19 @@ import type { User } from '../lib/user.ts';
 
 export type Route = { readonly users: string } & { readonly [P in Protocol]?: string | undefined };
 
-/** The upstream's name; undefined if no route matches, or the one that does has none for the protocol. */
-export function routeFor(routes: readonly Route[], user: User, protocol: Protocol): string | undefined {
-  return routes.find((route) => matches(route.users, user))?.[protocol];
+/** Where a user's sessions of one protocol go. */
+export interface Way {
+  /** The upstream's name. */
+  readonly upstream: string;
+  /** The route's place in the config: what else it says, its policies, is found by that. */
+  readonly route: number;
+}
+
+/** Undefined if no route matches, or the one that does has no upstream for the protocol. */
+export function routeFor(routes: readonly Route[], user: User, protocol: Protocol): Way | undefined {
+  const route = routes.findIndex(({ users }) => matches(users, user));
+  const upstream = routes[route]?.[protocol];
+  return upstream === undefined ? undefined : { upstream, route };
 }
 
 /** `*`, `*@example.com`, or one user. */

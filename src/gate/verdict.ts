@@ -66,6 +66,8 @@ export interface Admitted {
   readonly record: PasswordRecord;
   /** The name of the upstream that the user's route leads to. */
   readonly upstream: string;
+  /** That route's place in the config. */
+  readonly route: number;
 }
 export interface Refused {
   readonly kind: 'refused';

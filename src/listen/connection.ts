@@ -25,6 +25,8 @@ export class Connection {
   destination: Endpoint;
   /** The balancer's address, if there is one in between. */
   balancer: string | null = null;
+  /** How the listener's clients get TLS; `none`: not at all, and they may log in without. */
+  readonly tlsMode: 'implicit' | 'starttls' | 'none';
   /** A balancer's own connection, or one of a client that it cannot name: nobody can log in on it. */
   isHealthCheck = false;
   socket: Socket;
@@ -41,6 +43,7 @@ export class Connection {
     client: Endpoint;
     destination: Endpoint;
     socket: Socket;
+    tlsMode?: Connection['tlsMode'];
     secure: (socket: Socket) => Promise<TLSSocket>;
     place: Pick<Place, 'heard' | 'attempting'>;
     loggedIn: () => void;
@@ -50,6 +53,7 @@ export class Connection {
     this.client = options.client;
     this.destination = options.destination;
     this.socket = options.socket;
+    this.tlsMode = options.tlsMode ?? 'starttls';
     this.#secure = options.secure;
     this.#place = options.place;
     this.#loggedIn = options.loggedIn;
@@ -64,6 +68,11 @@ export class Connection {
     }
     this.client = header.source;
     this.destination = header.destination;
+  }
+
+  /** Whether a password may be said on it now. */
+  get mayLogIn(): boolean {
+    return this.tls !== null || this.tlsMode === 'none';
   }
 
   /**

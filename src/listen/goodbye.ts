@@ -6,7 +6,7 @@ import type { Socket } from 'node:net';
 const GRACE = 1000;
 
 /** Says goodbye and closes, by force if the client does not take it. */
-export function closeWith(socket: Socket, text: string): void {
+export function closeWith(socket: Socket, text: string | Buffer): void {
   if (socket.destroyed) return;
   socket.end(text);
   // What the client still sends is read and dropped: closing over unread bytes would be a reset, and lose the goodbye.

@@ -18,14 +18,19 @@ export interface ProtocolServer {
   /** Speaks the dialogue; settles when the connection is over or has become a session. Never rejects. */
   serve(connection: Connection): Promise<void>;
   /** What helps a client that speaks plaintext on a TLS port, judged by its first bytes; null: nothing does. */
-  plaintextOnTlsPort(first: Buffer): string | null;
+  plaintextOnTlsPort(first: Buffer): string | Buffer | null;
 }
+
+/** What clients may speak to a listener. */
+export type ListenerProtocol = 'imap' | 'smtp' | 'ldap';
 
 export interface ListenerSettings {
   readonly name: string;
+  readonly protocol: ListenerProtocol;
   readonly host: string;
   readonly port: number;
-  readonly tls: 'implicit' | 'starttls';
+  /** `none`: passwords travel in clear, for closed networks. */
+  readonly tls: 'implicit' | 'starttls' | 'none';
   /** Networks of balancers: every connection from there begins with a PROXY header, none from elsewhere does. */
   readonly proxyProtocol: readonly string[];
 }
@@ -33,7 +38,7 @@ export interface ListenerSettings {
 /** What a connection is served with. It keeps what was in force when it was accepted. */
 export interface Terms {
   readonly serverTls: ServerTls;
-  readonly protocol: ProtocolServer;
+  readonly protocols: Readonly<Record<ListenerProtocol, ProtocolServer>>;
   /** Milliseconds from accept to the end of the login. */
   readonly loginDeadline: number;
 }
@@ -49,8 +54,9 @@ export interface ListenerDeps {
 }
 
 /** What was in force when a connection was accepted. */
-interface Accepted extends Terms {
+interface Accepted extends Omit<Terms, 'protocols'> {
   readonly listener: ListenerSettings;
+  readonly protocol: ProtocolServer;
 }
 
 export class Listener {
@@ -141,7 +147,8 @@ export class Listener {
       return;
     }
     events.connectionOpened(listener.name);
-    const accepted = { ...terms(), listener };
+    const { serverTls, loginDeadline, protocols } = terms();
+    const accepted = { serverTls, loginDeadline, listener, protocol: protocols[listener.protocol] };
     const connection = this.#connection(socket, { client: peer, destination: local, place }, accepted);
     void this.#run(connection, accepted, fromBalancer ? place : undefined);
   }
@@ -163,6 +170,7 @@ export class Listener {
       client,
       destination,
       socket,
+      tlsMode: listener.tls,
       secure: (plain) => this.#secure(plain, listener, serverTls),
       place,
       loggedIn,

@@ -12,9 +12,14 @@ export const listenersSchema = listOf(
     address: hostPort('0.0.0.0:993 or [::]:993', { anyPort: true }).describe(
       'Where it listens. Port 0 takes any free one.',
     ),
-    tls: choice(['implicit', 'starttls'], 'passwords never travel in clear').describe(
-      '`implicit`: TLS from the first byte; `starttls`: a client has to ask for it before it may log in.',
+    tls: choice(['implicit', 'starttls', 'none']).describe(
+      '`implicit`: TLS from the first byte; `starttls`: a client has to ask for it before it may log in; `none`: see `passwordsInClear`.',
     ),
+    passwordsInClear: choice(['accepted'])
+      .optional()
+      .describe(
+        'With `tls: none`, which it has to stand beside: app passwords and mail cross this listener’s network readable by all on it. For closed networks with devices that cannot do TLS. SMTP and LDAP only.',
+      ),
     proxyProtocol: listOf(network())
       .prefault([])
       .describe(
@@ -30,8 +35,23 @@ export function checkListeners(listeners: Written, admin: Written): void {
   for (const listener of listeners.items()) {
     once(names, listener.get('name').text, listener.get('name'), listener, 'a name of its own');
     once(addresses, boundAddress(listener), listener.get('address'), listener, 'an address of its own');
+    checkTlsMode(listener);
   }
   once(addresses, boundAddress(admin), admin.get('address'), admin, 'an address of its own');
+}
+
+/** Passwords travel in clear only where the configuration says so in as many words. */
+function checkTlsMode(listener: Written): void {
+  const tls = listener.get('tls');
+  const inClear = listener.get('passwordsInClear');
+  if (tls.text !== 'none') {
+    if (inClear.isWritten && tls.isWritten)
+      inClear.wrongKey('means nothing without tls: none, must be left out');
+  } else if (listener.get('protocol').text === 'imap') {
+    tls.wrong('is none, must be implicit or starttls: mail clients that speak IMAP can do TLS');
+  } else if (!inClear.isWritten) {
+    tls.wrong('is none, must be implicit or starttls, or stand beside passwordsInClear: accepted');
+  }
 }
 
 /** Host and port as one text, undefined for what is no address or binds to any free port. */

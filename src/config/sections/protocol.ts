@@ -3,7 +3,7 @@
 import { choice } from '../values.ts';
 
 /** What this version speaks. */
-const SUPPORTED = ['imap'] as const;
+const SUPPORTED = ['imap', 'smtp', 'ldap'] as const;
 
 export function protocol() {
   return choice(SUPPORTED, 'other protocols are not supported by this version');

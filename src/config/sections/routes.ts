@@ -12,20 +12,31 @@ export const routesSchema = listOf(
     imap: nameOf('the name of an upstream')
       .optional()
       .describe('The upstream for IMAP. Without it, these users have no IMAP.'),
+    smtp: nameOf('the name of an upstream')
+      .optional()
+      .describe('The upstream for sending mail. Without it, these users cannot send.'),
+    ldap: nameOf('the name of an upstream')
+      .optional()
+      .describe('The upstream for the directory. Without it, these users have no directory.'),
   }),
 ).min(1, { error: 'must have at least one route' });
+
+/** The protocols that a route has a key for. */
+export const ROUTED_PROTOCOLS = ['imap', 'smtp', 'ldap'] as const;
 
 /** A route leads to an upstream that exists and speaks its protocol. */
 export function checkRoutes(routes: Written, upstreams: Written): void {
   const known = new Map(upstreams.entries());
   for (const route of routes.items()) {
-    const target = route.get('imap');
-    if (target.text === undefined) continue;
-    const upstream = known.get(target.text);
-    if (!upstream) {
-      target.wrong(`names no upstream, ${suggestion(target.text, [...known.keys()])}`);
-    } else if (upstream.get('protocol').isWritten && upstream.get('protocol').text !== 'imap') {
-      target.wrong('names an upstream of another protocol, must be one with protocol: imap');
+    for (const protocol of ROUTED_PROTOCOLS) {
+      const target = route.get(protocol);
+      if (target.text === undefined) continue;
+      const upstream = known.get(target.text);
+      if (!upstream) {
+        target.wrong(`names no upstream, ${suggestion(target.text, [...known.keys()])}`);
+      } else if (upstream.get('protocol').isWritten && upstream.get('protocol').text !== protocol) {
+        target.wrong(`names an upstream of another protocol, must be one with protocol: ${protocol}`);
+      }
     }
   }
 }

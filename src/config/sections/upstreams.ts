@@ -1,7 +1,19 @@
 // `upstreams`: the servers behind Postern, and how it logs in to them.
 
 import { z } from 'zod';
-import { choice, domain, duration, flag, hostPort, line, named, parsed, path, section } from '../values.ts';
+import {
+  choice,
+  domain,
+  duration,
+  flag,
+  hostPort,
+  line,
+  named,
+  orList,
+  parsed,
+  path,
+  section,
+} from '../values.ts';
 import type { Written } from '../written.ts';
 import { protocol } from './protocol.ts';
 
@@ -10,18 +22,30 @@ const address = hostPort('imap.internal:993', { anyPort: false });
 /** None of them can be part of a user's name, so a client cannot write one into its login. */
 const SEPARATORS = ['*', '%', '/', ',', '='] as const;
 
+/** What each protocol's servers can be logged in to by. */
+const METHODS = {
+  imap: ['plain', 'master-suffix', 'password'],
+  smtp: ['plain', 'password', 'xclient', 'none'],
+  ldap: ['bind', 'proxied-authorization'],
+} as const;
+
 const loginSchema = section({
   method: choice(
-    ['plain', 'master-suffix', 'password'],
+    ['plain', 'master-suffix', 'password', 'xclient', 'none', 'bind', 'proxied-authorization'],
     'other methods are not supported by this version',
   ).describe(
-    '`plain`: SASL PLAIN as `user` on behalf of the mail user (Dovecot, Cyrus); `master-suffix`: as `mailuser*user` (Dovecot master users); `password`: one fixed account, whoever the mail user is.',
+    '`plain`: SASL PLAIN as `user` on behalf of the mail user (Dovecot, Cyrus; IMAP and SMTP); `master-suffix`: as `mailuser*user` (Dovecot master users; IMAP); `password`: one fixed account, whoever the mail user is (IMAP, SMTP); `xclient`: XCLIENT names the mail user (Postfix; SMTP); `none`: a relay that trusts Postern’s address (SMTP); `bind`: one service account, `dn` (LDAP); `proxied-authorization`: as `dn` on behalf of the user, RFC 4370 (LDAP).',
   ),
-  user: line('a user name').describe('The name that Postern logs in with.'),
+  user: line('a user name')
+    .optional()
+    .describe('The name that Postern logs in with: with `plain`, `master-suffix` and `password`.'),
+  dn: line('a distinguished name, such as cn=postern,dc=example,dc=com')
+    .optional()
+    .describe('Whom Postern binds as: with `bind` and `proxied-authorization`.'),
   password: z
     .string({ error: 'must be text, in quotes' })
     .optional()
-    .describe('Its password. This or `passwordFile`.')
+    .describe('Its password, with every method but `xclient` and `none`. This or `passwordFile`.')
     .meta({ title: 'secret' }),
   passwordFile: path('./secrets/master')
     .optional()
@@ -71,12 +95,12 @@ const upstreamSchema = section({
   sendClientAddress: choice(['secure', 'always', 'never'])
     .prefault('secure')
     .describe(
-      'Whether it is told the client’s address (IMAP ID): `secure` means only over TLS or to loopback.',
+      'Whether it is told the client’s address (IMAP ID, SMTP XCLIENT): `secure` means only over TLS or to loopback.',
     ),
   acceptUnauthenticate: flag()
     .prefault(false)
     .describe(
-      'Join clients to a server that offers UNAUTHENTICATE (RFC 8437) after login. A client could then log in there again, past Postern.',
+      'IMAP: join clients to a server that offers UNAUTHENTICATE (RFC 8437) after login. A client could then log in there again, past Postern.',
     ),
 });
 
@@ -106,14 +130,48 @@ export function checkUpstreams(upstreams: Written): void {
     notWhen('fingerprint', inClear, 'means nothing with tls: none');
     notWhen('ca', pinned, 'means nothing beside fingerprint');
     notWhen('serverName', pinned, 'means nothing beside fingerprint');
-    checkLogin(upstream.get('login'));
+    const protocol = upstream.get('protocol').text;
+    const other = protocol !== undefined && protocol !== 'imap';
+    notWhen('acceptUnauthenticate', other, `means nothing with protocol: ${protocol}`);
+    checkLogin(upstream.get('login'), protocol);
   }
 }
 
-function checkLogin(login: Written): void {
-  const method = login.get('method').text;
-  const separator = login.get('separator');
-  if (method !== undefined && method !== 'master-suffix' && separator.isWritten) {
-    separator.wrongKey('means nothing with this method, must be left out');
+/** The method fits the protocol, and there is what it needs and nothing else. */
+function checkLogin(login: Written, protocol: string | undefined): void {
+  const method = login.get('method');
+  const { text } = method;
+  if (text === undefined) return;
+  const allowed: readonly string[] = Object.hasOwn(METHODS, protocol ?? '')
+    ? METHODS[protocol as keyof typeof METHODS]
+    : Object.values(METHODS).flat();
+  if (
+    Object.values(METHODS)
+      .flat()
+      .includes(text as never) &&
+    !allowed.includes(text)
+  ) {
+    method.wrong(`is not a method of ${protocol}, must be ${orList(allowed)}`);
+    return;
   }
+  const needs = (key: string, methods: readonly string[], what: string) => {
+    const value = login.get(key);
+    if (methods.includes(text)) {
+      if (!value.isWritten && what !== '') value.wrong(`is missing, must be ${what}`);
+    } else if (allowed.includes(text) && value.isWritten) {
+      value.wrongKey('means nothing with this method, must be left out');
+    }
+  };
+  needs('user', ['plain', 'master-suffix', 'password'], 'the name that Postern logs in with');
+  needs('dn', ['bind', 'proxied-authorization'], 'the distinguished name that Postern binds as');
+  needs('separator', ['master-suffix'], '');
+  if (isWithoutPassword(text)) {
+    needs('password', [], '');
+    needs('passwordFile', [], '');
+  }
+}
+
+/** Whether a login method has no password of Postern's own. */
+export function isWithoutPassword(method: string | undefined): boolean {
+  return method === 'xclient' || method === 'none';
 }

@@ -1,23 +1,18 @@
 // The state of one dialogue before login, and how to talk in it. The commands get it as their first argument.
 
 import type { Events } from '../../events.ts';
-import type { Attempt, Decision } from '../../gate/verdict.ts';
-import type { Clock } from '../../lib/clock.ts';
 import type { Connection } from '../../listen/connection.ts';
 import { closeWith } from '../../listen/goodbye.ts';
-import type { LiveSessions } from '../../sessions/live-sessions.ts';
+import type { AdmissionDeps } from '../admission.ts';
 import { Framer } from './framer.ts';
 import { Inbox } from './inbox.ts';
 import { GOODBYES, type Goodbye, preLoginCapabilities } from './replies.ts';
 import type { ImapUpstream } from './upstream.ts';
 import type { IdFields } from './wire.ts';
 
-export interface ImapDeps {
-  readonly gate: { decide(attempt: Attempt): Promise<Decision> };
+export interface ImapDeps extends AdmissionDeps {
   readonly upstreams: ReadonlyMap<string, ImapUpstream>;
-  readonly sessions: Pick<LiveSessions, 'register' | 'hasRoomFor'>;
   readonly events: Events;
-  readonly clock: Clock;
   /** Failed attempts after which the connection is closed. */
   readonly attemptsPerConnection: number;
   /** Milliseconds without a byte in either direction that end a session. */

@@ -17,6 +17,7 @@ import { connectUpstream } from '../../upstream/dial.ts';
 import { UpstreamUnreachableError } from '../../upstream/errors.ts';
 import type { UpstreamAddress, UpstreamTarget } from '../../upstream/target.ts';
 import { startTls } from '../../upstream/tls.ts';
+import { UpstreamLoginError } from '../admission.ts';
 import { encodePlain } from '../sasl.ts';
 import { type FrameBounds, Framer } from './framer.ts';
 import { Inbox } from './inbox.ts';
@@ -79,17 +80,6 @@ export interface JoinableUpstream {
   readonly rest: Buffer;
 }
 
-/** The message is for the operator. It holds no secret: an upstream's words are passed on without what we sent it. */
-export class ImapLoginError extends Error {
-  override readonly name = 'ImapLoginError';
-  readonly reason: UnavailableReason;
-
-  constructor(reason: UnavailableReason, message: string) {
-    super(message);
-    this.reason = reason;
-  }
-}
-
 /** What a login's answers may measure. Untagged data can be alerts and the like, not mailboxes. */
 const UPSTREAM_BOUNDS: FrameBounds = { line: 65_536, literal: 65_536, command: 131_072 };
 /** Octets of what an ID command says: servers bound their lines, Dovecot's at 64 KiB, most others at 8. */
@@ -108,7 +98,7 @@ export async function logInUpstream(target: ImapUpstream, login: ImapLogin): Pro
     return await withDeadline(dialogue, target, login);
   } catch (error) {
     if (error instanceof UpstreamUnreachableError)
-      throw new ImapLoginError('upstream_unreachable', error.message);
+      throw new UpstreamLoginError('upstream_unreachable', error.message);
     throw error;
   }
 }
@@ -131,7 +121,7 @@ async function withDeadline(
   } catch (error) {
     dialogue.socket.destroy();
     // It answered, and then went or fell silent: the operator wants to know that as much as a refused connection.
-    if (error instanceof ImapLoginError && error.reason === 'upstream_unreachable') {
+    if (error instanceof UpstreamLoginError && error.reason === 'upstream_unreachable') {
       target.onFailed(dialogue.address, error);
     }
     throw error;
@@ -151,7 +141,7 @@ async function greet(
   const greeting = await dialogue.response();
   if (greeting.tag !== '*' || greeting.type !== 'OK') {
     // PREAUTH: it would serve the session as somebody, and we do not know whom (RFC 3501 §7.1.4).
-    throw new ImapLoginError('upstream_protocol', `greeting is ${greeting.type || 'not IMAP'}`);
+    throw new UpstreamLoginError('upstream_protocol', `greeting is ${greeting.type || 'not IMAP'}`);
   }
   const told = capabilityListOf(greeting);
   if (told !== undefined) dialogue.capabilities = capabilitiesIn(told);
@@ -200,7 +190,7 @@ async function authenticate(
   // Those of the OK are not all of them: Cyrus 3.6 tells an admin of UNAUTHENTICATE only when it is asked (measured).
   const capabilities = await dialogue.askCapabilities({ untagged, seen });
   if (!target.acceptUnauthenticate && capabilitiesIn(lists.join(' ')).has('UNAUTHENTICATE')) {
-    throw new ImapLoginError(
+    throw new UpstreamLoginError(
       'upstream_unauthenticate',
       'it offers UNAUTHENTICATE (RFC 8437): a client could log in again past Postern; see acceptUnauthenticate',
     );
@@ -224,13 +214,13 @@ async function sendCredentials(
       : dialogue.command('AUTHENTICATE PLAIN', { ...options, continuation: message });
   }
   if (authorizationId !== '') {
-    throw new ImapLoginError(
+    throw new UpstreamLoginError(
       'upstream_protocol',
       'it does not offer AUTH=PLAIN, which login method plain needs',
     );
   }
   if (offered.has('LOGINDISABLED')) {
-    throw new ImapLoginError(
+    throw new UpstreamLoginError(
       'upstream_protocol',
       'it offers neither AUTH=PLAIN nor LOGIN; does it want TLS?',
     );
@@ -266,7 +256,7 @@ class UpstreamDialogue {
   readonly address: UpstreamAddress;
   readonly #inbox: Inbox;
   capabilities: ReadonlySet<string> | undefined;
-  #failure: ImapLoginError | undefined;
+  #failure: UpstreamLoginError | undefined;
   #commands = 0;
 
   constructor(socket: Socket, address: UpstreamAddress) {
@@ -277,7 +267,7 @@ class UpstreamDialogue {
 
   /** Breaks the dialogue off with this error. */
   fail(reason: UnavailableReason, message: string): void {
-    this.#failure ??= new ImapLoginError(reason, message);
+    this.#failure ??= new UpstreamLoginError(reason, message);
     this.#inbox.interrupt('closed');
   }
 
@@ -294,7 +284,7 @@ class UpstreamDialogue {
     };
     await this.command('CAPABILITY', { ...options, seen });
     if (found === undefined)
-      throw new ImapLoginError('upstream_protocol', 'no capabilities in answer to CAPABILITY');
+      throw new UpstreamLoginError('upstream_protocol', 'no capabilities in answer to CAPABILITY');
     return found;
   }
 
@@ -310,7 +300,7 @@ class UpstreamDialogue {
       if (response.tag === tag) {
         if (response.type === 'OK' || options.tolerant) return response;
         const reason = response.code.toUpperCase().startsWith('UNAVAILABLE') ? undefined : options.refusedAs;
-        throw new ImapLoginError(
+        throw new UpstreamLoginError(
           reason ?? 'upstream_protocol',
           `${name}: ${response.type} [${codeName(response)}]`,
         );
@@ -320,14 +310,14 @@ class UpstreamDialogue {
         this.socket.write(`${continuation ?? ''}\r\n`);
         continuation = undefined;
       } else if (response.type === 'BYE') {
-        throw new ImapLoginError('upstream_protocol', `it said BYE to ${name}`);
+        throw new UpstreamLoginError('upstream_protocol', `it said BYE to ${name}`);
       } else if (response.tag !== '*') {
-        throw new ImapLoginError('upstream_protocol', `its answer to ${name} is not IMAP`);
+        throw new UpstreamLoginError('upstream_protocol', `its answer to ${name} is not IMAP`);
       } else if (response.type !== 'CAPABILITY') {
         options.untagged?.push(bytes);
       }
     }
-    throw new ImapLoginError('upstream_protocol', `more than ${MAX_UNTAGGED} responses to ${name}`);
+    throw new UpstreamLoginError('upstream_protocol', `more than ${MAX_UNTAGGED} responses to ${name}`);
   }
 
   async response(): Promise<Response> {
@@ -340,10 +330,11 @@ class UpstreamDialogue {
     if (frame.kind === 'complete') {
       const response = decodeResponse(frame.bytes);
       if (response !== undefined) return { ...response, bytes: frame.bytes };
-      throw new ImapLoginError('upstream_protocol', 'it does not speak IMAP');
+      throw new UpstreamLoginError('upstream_protocol', 'it does not speak IMAP');
     }
-    if (frame.kind === 'ended') throw new ImapLoginError('upstream_unreachable', 'it closed the connection');
-    throw new ImapLoginError('upstream_protocol', 'a response is too long');
+    if (frame.kind === 'ended')
+      throw new UpstreamLoginError('upstream_unreachable', 'it closed the connection');
+    throw new UpstreamLoginError('upstream_protocol', 'a response is too long');
   }
 }
 

@@ -3,6 +3,7 @@
 import { parseConfig } from '../../../src/config/config.ts';
 import type { ReadFile } from '../../../src/config/secret-file.ts';
 import { ConfigError } from '../../../src/lib/errors.ts';
+import { Secret } from '../../../src/lib/secret.ts';
 
 export const SMALL = `hostname: mail.example.com
 store: { url: "sqlite:./data/postern.db" }
@@ -60,4 +61,11 @@ export function mistakes(
 export function small(piece: string, by: string): string {
   if (!SMALL.includes(piece)) throw new Error(`the small configuration has no ${piece}`);
   return SMALL.replace(piece, () => by);
+}
+
+/** An upstream's password in clear. */
+export function passwordOf({ login }: { login: object }): string {
+  if (!('password' in login) || !(login.password instanceof Secret))
+    throw new Error('the login has no password');
+  return login.password.reveal();
 }

@@ -35,13 +35,17 @@ describe('the example', () => {
   const options = {
     file: '/etc/postern/postern.example.yaml',
     env: { OLD_DOVECOT_PASSWORD: 'sesame' },
-    readFile: files({ '/etc/postern/secrets/dovecot': 'open\n', '/etc/postern/secrets/redis': 'sesame\n' }),
+    readFile: files({
+      '/etc/postern/secrets/dovecot': 'open\n',
+      '/etc/postern/secrets/ldap': 'says me\n',
+      '/etc/postern/secrets/redis': 'sesame\n',
+    }),
   };
 
   it('loads, and there is nothing to warn of', () => {
     const config = parseConfig(text, options);
     expect(configWarnings(config)).toEqual([]);
-    expect(Object.keys(config.upstreams)).toEqual(['dovecot', 'old-dovecot']);
+    expect(Object.keys(config.upstreams)).toEqual(['dovecot', 'old-dovecot', 'postfix', 'slapd']);
   });
 
   it('shows every key, and its default where it says so', () => {

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { loadConfig } from '../../../src/config/config.ts';
 import { ConfigError } from '../../../src/lib/errors.ts';
-import { MASTER_PASSWORD, mistakes, parse, SMALL, small } from './example.ts';
+import { MASTER_PASSWORD, mistakes, parse, passwordOf, SMALL, small } from './example.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'postern-config-'));
 afterAll(() => rmSync(directory, { recursive: true }));
@@ -70,7 +70,7 @@ describe('a small configuration', () => {
       acceptUnauthenticate: false,
     });
     expect(login.method).toBe('plain');
-    expect(login.password.reveal()).toBe(MASTER_PASSWORD);
+    expect(passwordOf({ login })).toBe(MASTER_PASSWORD);
   });
 });
 
@@ -81,7 +81,7 @@ describe('mistakes', () => {
 store: { url: "postgres://postern:hunter2@db/postern" }
 keyz: { file: ./keys.json }
 listeners:
-  - { name: imaps, protocol: smtp, address: "0.0.0.0:99999", tls: none }
+  - { name: imaps, protocol: pop3, address: "0.0.0.0:99999", tls: none }
 upstreams:
   dovecot:
     protocol: imap
@@ -98,9 +98,9 @@ limits: { idle: 35 minutes, connections: -1 }
       'postern.yaml:1:11 hostname: is "not a host", must be a domain such as mail.example.com',
       'postern.yaml:2:15 store.url: is PostgreSQL, which this version does not support yet, must be sqlite:PATH',
       'postern.yaml:3:1 keyz: is not a known key, did you mean keys?',
-      'postern.yaml:5:30 listeners[0].protocol: is "smtp", must be imap: other protocols are not supported by this version',
+      'postern.yaml:5:30 listeners[0].protocol: is "pop3", must be imap, smtp or ldap: other protocols are not supported by this version',
       'postern.yaml:5:45 listeners[0].address: is "0.0.0.0:99999", must be host:port or [IPv6]:port, such as 0.0.0.0:993 or [::]:993',
-      'postern.yaml:5:67 listeners[0].tls: is "none", must be implicit or starttls: passwords never travel in clear',
+      'postern.yaml:5:67 listeners[0].tls: is none, must be implicit or starttls, or stand beside passwordsInClear: accepted',
       'postern.yaml:9:34 upstreams.dovecot.address[1]: is "imap", must be host:port or [IPv6]:port, such as imap.internal:993',
       'postern.yaml:11:62 upstreams.dovecot.login.passwordFile: is set beside password, must be the only one of the two',
       'postern.yaml:13:37 routes[0].imap: names no upstream, did you mean dovecot?',
@@ -169,7 +169,7 @@ describe('a file', () => {
     writeFileSync(join(directory, 'postern.yaml'), SMALL);
     writeFileSync(join(directory, 'master'), 'sesame\r\n', { mode: 0o600 });
     const config = await loadConfig(join(directory, 'postern.yaml'), {});
-    expect(config.upstreams.dovecot!.login.password.reveal()).toBe('sesame');
+    expect(passwordOf(config.upstreams.dovecot!)).toBe('sesame');
     expect(config.keys.file).toBe(join(directory, 'data/keys.json'));
   });
 

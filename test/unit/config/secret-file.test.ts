@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { inspect } from 'node:util';
 import { afterAll, describe, expect, it } from 'vitest';
 import { readSmallFile } from '../../../src/config/secret-file.ts';
-import { files, mistakes, parse, SMALL, small } from './example.ts';
+import { files, mistakes, parse, passwordOf, SMALL, small } from './example.ts';
 
 const place = 'postern.yaml:12:58 upstreams.dovecot.login.passwordFile: ';
 const told = (content: Parameters<typeof files>[0][string]) =>
@@ -14,13 +14,13 @@ const told = (content: Parameters<typeof files>[0][string]) =>
 describe('a secret', () => {
   it('may stand in the configuration, and is not printed with it', () => {
     const config = parse(small('passwordFile: ./master', 'password: sesame'));
-    expect(config.upstreams.dovecot!.login.password.reveal()).toBe('sesame');
+    expect(passwordOf(config.upstreams.dovecot!)).toBe('sesame');
     expect(JSON.stringify(config) + inspect(config, { depth: null })).not.toContain('sesame');
   });
 
   it('loses one line end, and nothing else', () => {
     const secret = (text: string) =>
-      parse(SMALL, {}, files({ '/etc/postern/master': text })).upstreams.dovecot!.login.password.reveal();
+      passwordOf(parse(SMALL, {}, files({ '/etc/postern/master': text })).upstreams.dovecot!);
     expect(secret('sesame\n')).toBe('sesame');
     expect(secret('sesame\r\n')).toBe('sesame');
     expect(secret(' sesame ')).toBe(' sesame ');

@@ -69,6 +69,20 @@ describe('listeners', () => {
     expect(told(behind('true'))).toEqual(['listeners[0].proxyProtocol: is true, must be a list']);
   });
 
+  it('let passwords travel in clear only where the config says so in as many words', () => {
+    const scanners = (rest: string) => also(`  - { name: scanners, address: "127.0.0.1:587", ${rest} }\n`);
+    expect(told(scanners('protocol: smtp, tls: none, passwordsInClear: accepted'))).toEqual([]);
+    expect(told(scanners('protocol: ldap, tls: none'))).toEqual([
+      'listeners[1].tls: is none, must be implicit or starttls, or stand beside passwordsInClear: accepted',
+    ]);
+    expect(told(scanners('protocol: smtp, tls: starttls, passwordsInClear: accepted'))).toEqual([
+      'listeners[1].passwordsInClear: means nothing without tls: none, must be left out',
+    ]);
+    expect(told(scanners('protocol: imap, tls: none, passwordsInClear: accepted'))).toEqual([
+      'listeners[1].tls: is none, must be implicit or starttls: mail clients that speak IMAP can do TLS',
+    ]);
+  });
+
   it('have names and addresses of their own', () => {
     expect(
       told(also('  - { name: imaps, protocol: imap, address: "0.0.0.0:993", tls: starttls }\n')),
@@ -117,9 +131,45 @@ describe('upstreams', () => {
     ]);
   });
 
-  it.each(['xoauth2', 'bind', 'none'])('do not log in by %s yet', (method) => {
-    expect(told(small('method: plain', `method: ${method}`))).toEqual([
-      `upstreams.dovecot.login.method: is "${method}", must be plain, master-suffix or password: other methods are not supported by this version`,
+  it('do not log in by xoauth2 yet', () => {
+    expect(told(small('method: plain', 'method: xoauth2'))).toEqual([
+      'upstreams.dovecot.login.method: is "xoauth2", must be plain, master-suffix, password, xclient, none, bind or proxied-authorization: other methods are not supported by this version',
+    ]);
+  });
+
+  it.each(['xclient', 'none', 'bind', 'proxied-authorization'])('for IMAP do not log in by %s', (method) => {
+    expect(told(small('method: plain', `method: ${method}`))).toContain(
+      'upstreams.dovecot.login.method: is not a method of imap, must be plain, master-suffix or password',
+    );
+  });
+
+  const smtp = (written: string) =>
+    small('protocol: imap\n    address', 'protocol: smtp\n    address')
+      .replace(login.trim(), `login: ${written}`)
+      .replace('imap: dovecot', 'smtp: dovecot');
+
+  it('for SMTP may have no login of their own', () => {
+    expect(told(smtp('{ method: xclient }'))).toEqual([]);
+    expect(told(smtp('{ method: none }'))).toEqual([]);
+    expect(told(smtp('{ method: none, user: postern, passwordFile: ./master }'))).toEqual([
+      'upstreams.dovecot.login.user: means nothing with this method, must be left out',
+      'upstreams.dovecot.login.passwordFile: means nothing with this method, must be left out',
+    ]);
+    expect(told(smtp('{ method: plain, passwordFile: ./master }'))).toEqual([
+      'upstreams.dovecot.login.user: is missing, must be the name that Postern logs in with',
+    ]);
+    expect(told(smtp('{ method: master-suffix, user: postern, passwordFile: ./master }'))).toEqual([
+      'upstreams.dovecot.login.method: is not a method of smtp, must be plain, password, xclient or none',
+    ]);
+  });
+
+  it('for LDAP bind as somebody', () => {
+    const ldap = (written: string) =>
+      smtp(written).replace('protocol: smtp', 'protocol: ldap').replace('smtp:', 'ldap:');
+    expect(told(ldap('{ method: bind, dn: "cn=postern,dc=example", passwordFile: ./master }'))).toEqual([]);
+    expect(told(ldap('{ method: proxied-authorization, user: postern, passwordFile: ./master }'))).toEqual([
+      'upstreams.dovecot.login.dn: is missing, must be the distinguished name that Postern binds as',
+      'upstreams.dovecot.login.user: means nothing with this method, must be left out',
     ]);
   });
 

@@ -12,7 +12,7 @@ test('a right secret is admitted, with its record and the upstream of the route'
   const { secret, record } = gate.make();
   const decision = await gate.decide(secret);
   expect(decision).toEqual({
-    verdict: { kind: 'admitted', user: ALICE, record, upstream: 'dovecot' },
+    verdict: { kind: 'admitted', user: ALICE, record, upstream: 'dovecot', route: 0 },
     answer: true,
     user: ALICE,
     passwordId: record.id,

@@ -11,12 +11,13 @@ const ROUTES = [
   { users: '*@example.org', smtp: 'postfix' },
   { users: '*', imap: 'rest' },
 ];
-const imap = (user: string) => routeFor(ROUTES, user as User, 'imap');
+const imap = (user: string) => routeFor(ROUTES, user as User, 'imap')?.upstream;
 
 test('the first route that matches is the one', () => {
   expect(imap('alice@example.com')).toBe('new');
   expect(imap('bob@example.com')).toBe('dovecot');
   expect(imap('bob@elsewhere.example')).toBe('rest');
+  expect(routeFor(ROUTES, 'bob@elsewhere.example' as User, 'imap')?.route).toBe(ROUTES.length - 1);
 });
 
 test('one that matches and has no upstream for the protocol ends the search', () => {
