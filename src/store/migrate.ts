@@ -6,10 +6,12 @@
 import type { Kysely } from 'kysely';
 import { ConfigError } from '../lib/errors.ts';
 import { up as records } from './migrations/001-records.ts';
+import { up as portal } from './migrations/002-portal.ts';
 import type { Schema } from './schema.ts';
 
 const MIGRATIONS: readonly { name: string; up: (db: Kysely<unknown>) => Promise<void> }[] = [
   { name: '001-records', up: records },
+  { name: '002-portal', up: portal },
 ];
 
 /** Throws ConfigError if the database was made by a newer Postern. `at`: now, milliseconds since the epoch. */

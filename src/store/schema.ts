@@ -36,6 +36,28 @@ export interface RevisionTable {
   revision: number;
 }
 
+export interface PortalSessionsTable {
+  id: string;
+  user_name: string;
+  /** 0 or 1. */
+  is_admin: number;
+  signed_in_at: number;
+  created_at: number;
+  seen_at: number;
+}
+
+export interface AuditTable {
+  id: string;
+  at: number;
+  by_name: string | null;
+  user_name: string | null;
+  action: string;
+  from_address: string | null;
+  password_id: string | null;
+  password_name: string | null;
+  detail: string | null;
+}
+
 export interface MigrationsTable {
   name: string;
   applied_at: number;
@@ -45,5 +67,7 @@ export interface Schema {
   records: RecordsTable;
   users: UsersTable;
   revision: RevisionTable;
+  portal_sessions: PortalSessionsTable;
+  audit: AuditTable;
   migrations: MigrationsTable;
 }

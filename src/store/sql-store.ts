@@ -8,6 +8,8 @@ import { type Kysely, type Selectable, sql, type Transaction } from 'kysely';
 import type { User } from '../lib/user.ts';
 import type { PasswordRecord, Use } from '../passwords/record.ts';
 import { LoginQueries } from './login-queries.ts';
+import * as portal from './portal-queries.ts';
+import type { AuditRecord, PortalSession, PortalStore } from './portal-store.ts';
 import { number, toRecord, toRow } from './rows.ts';
 import type { RecordsTable, Schema } from './schema.ts';
 import {
@@ -19,6 +21,7 @@ import {
   type Standing,
   StoreUnavailableError,
   type UnwatchedStore,
+  type WhichRecords,
 } from './store.ts';
 
 /** Values in one `in (…)`: databases bound the number of parameters. */
@@ -94,7 +97,7 @@ export class SqlStore implements UnwatchedStore {
     return rows.map(toRecord);
   }
 
-  revoke(which: { ids: readonly string[] } | { user: User }, at: number): Promise<string[]> {
+  revoke(which: WhichRecords, at: number): Promise<string[]> {
     return this.#transact(async (transaction) => {
       const revoked: string[] = [];
       const chunks = 'ids' in which ? chunked(which.ids) : [undefined];
@@ -103,15 +106,26 @@ export class SqlStore implements UnwatchedStore {
           .updateTable('records')
           .set({ revoked_at: at })
           .where('revoked_at', 'is', null);
-        const chosen =
-          ids === undefined
-            ? update.where('user_name', '=', (which as { user: User }).user)
-            : update.where('id', 'in', ids);
+        const ofUser = which.user === undefined ? update : update.where('user_name', '=', which.user);
+        const chosen = ids === undefined ? ofUser : ofUser.where('id', 'in', ids);
         for (const row of await chosen.returning('id').execute()) revoked.push(row.id);
       }
       if (revoked.length > 0) await raiseRevision(transaction);
       return revoked;
     });
+  }
+
+  async rename(id: string, user: User, name: string): Promise<boolean> {
+    const result = await this.#run(() =>
+      this.#sql.durable
+        .updateTable('records')
+        .set({ name })
+        .where('id', '=', id)
+        .where('user_name', '=', user)
+        .where('revoked_at', 'is', null)
+        .executeTakeFirstOrThrow(),
+    );
+    return result.numUpdatedRows === 1n;
   }
 
   async rehash(id: string, oldHash: string, newHash: string): Promise<boolean> {
@@ -206,6 +220,38 @@ export class SqlStore implements UnwatchedStore {
         .executeTakeFirstOrThrow();
       return Number(old.numDeletedRows + surplus.numDeletedRows);
     });
+  }
+
+  addPortalSession(session: PortalSession, most: number): Promise<void> {
+    return this.#transact((transaction) => portal.addPortalSession(transaction, session, most));
+  }
+
+  portalSession(id: string): Promise<PortalSession | undefined> {
+    return this.#run(() => portal.portalSession(this.#sql.quick, id));
+  }
+
+  touchPortalSession(id: string, seenAt: number): Promise<void> {
+    return this.#run(() => portal.touchPortalSession(this.#sql.quick, id, seenAt));
+  }
+
+  endPortalSessions(which: { readonly id: string } | { readonly user: User }): Promise<number> {
+    return this.#run(() => portal.endPortalSessions(this.#sql.durable, which));
+  }
+
+  addAudit(record: AuditRecord): Promise<void> {
+    return this.#run(() => portal.addAudit(this.#sql.durable, record));
+  }
+
+  audit(options: { readonly user?: User; readonly most: number }): Promise<AuditRecord[]> {
+    return this.#run(() => portal.audit(this.#sql.quick, options));
+  }
+
+  purgePortal(bounds: Parameters<PortalStore['purgePortal']>[0]): Promise<number> {
+    return this.#transact((transaction) => portal.purgePortal(transaction, bounds));
+  }
+
+  searchUsers(text: string, most: number): ReturnType<PortalStore['searchUsers']> {
+    return this.#run(() => portal.searchUsers(this.#sql.quick, text, most));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

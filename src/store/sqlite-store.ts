@@ -80,6 +80,16 @@ class SqliteStore implements Store {
   noteUse: Store['noteUse'] = (...args) => this.#call('write', 'noteUse', args);
   setUserDisabled: Store['setUserDisabled'] = (...args) => this.#call('write', 'setUserDisabled', args);
   purge: Store['purge'] = (...args) => this.#call('write', 'purge', args);
+  rename: Store['rename'] = (...args) => this.#call('write', 'rename', args);
+  portalSession: Store['portalSession'] = (...args) => this.#call('read', 'portalSession', args);
+  audit: Store['audit'] = (...args) => this.#call('read', 'audit', args);
+  searchUsers: Store['searchUsers'] = (...args) => this.#call('read', 'searchUsers', args);
+  addPortalSession: Store['addPortalSession'] = (...args) => this.#call('write', 'addPortalSession', args);
+  touchPortalSession: Store['touchPortalSession'] = (...args) =>
+    this.#call('write', 'touchPortalSession', args);
+  endPortalSessions: Store['endPortalSessions'] = (...args) => this.#call('write', 'endPortalSessions', args);
+  addAudit: Store['addAudit'] = (...args) => this.#call('write', 'addAudit', args);
+  purgePortal: Store['purgePortal'] = (...args) => this.#call('write', 'purgePortal', args);
 
   watch(changed: () => void): () => void {
     const watcher = () => changed();

@@ -3,6 +3,7 @@
 import { UnavailableError } from '../lib/errors.ts';
 import type { User } from '../lib/user.ts';
 import type { PasswordRecord, Use } from '../passwords/record.ts';
+import type { PortalStore } from './portal-store.ts';
 
 /** The store cannot answer now: locked for too long, full, gone. Never means "there is no such record". */
 export class StoreUnavailableError extends UnavailableError {
@@ -55,7 +56,12 @@ export interface Standing {
   readonly userDisabled: boolean;
 }
 
-export interface Store extends AsyncDisposable {
+/** Which records: some by their ids, with `user` only those that are that user's; or all of a user's. */
+export type WhichRecords =
+  | { readonly ids: readonly string[]; readonly user?: User }
+  | { readonly user: User };
+
+export interface Store extends PortalStore, AsyncDisposable {
   /** Every method rejects with StoreUnavailableError when the store does not answer. */
   select(user: User, selectors: readonly Selector[]): Promise<Selection>;
   /** Counts and inserts as one atomic step, between processes too. */
@@ -63,7 +69,9 @@ export interface Store extends AsyncDisposable {
   /** All records that are not tombstones, or with `tombstones` those too; oldest first. */
   list(options: { user?: User; tombstones?: boolean }): Promise<PasswordRecord[]>;
   /** Revokes those that exist and are not revoked yet; gives the ids that it revoked. */
-  revoke(which: { ids: readonly string[] } | { user: User }, at: number): Promise<string[]>;
+  revoke(which: WhichRecords, at: number): Promise<string[]>;
+  /** Gives whether the user has such a record that is not revoked. */
+  rename(id: string, user: User, name: string): Promise<boolean>;
   /** Replaces the hash if it still is `oldHash`. */
   rehash(id: string, oldHash: string, newHash: string): Promise<boolean>;
   noteUse(id: string, kind: 'used' | 'refused', use: Use): Promise<void>;

@@ -266,7 +266,7 @@ describe('opening', () => {
     file = join(dir.path, 'new.db');
     const stores = await Promise.all(Array.from({ length: 8 }, open));
     const database = new Database(file, { readonly: true });
-    expect(database.prepare('select name from migrations').pluck().all()).toEqual(['001-records']);
+    expect(database.prepare('select name from migrations').pluck().all()).toEqual(['001-records', '002-portal']);
     expect(database.prepare('select revision from revision').pluck().all()).toEqual([0]);
     database.close();
     for (const one of stores) await one[Symbol.asyncDispose]();

@@ -1,0 +1,60 @@
+// What the portal keeps in the store: who is signed in, and audit records. Part of `Store`; sql-store.ts has the rest.
+
+import type { User } from '../lib/user.ts';
+
+/** A sign-in to the portal. */
+export interface PortalSession {
+  /** SHA-256 of what the cookie holds, base64url: whoever reads the database cannot sign in with it. */
+  readonly id: string;
+  readonly user: User;
+  readonly isAdmin: boolean;
+  /** When the user last proved who they are to the provider, milliseconds since the epoch; 0: unknown. */
+  readonly signedInAt: number;
+  readonly createdAt: number;
+  readonly seenAt: number;
+}
+
+/** One thing that somebody did. Never holds a secret. */
+export interface AuditRecord {
+  readonly id: string;
+  /** Milliseconds since the epoch. */
+  readonly at: number;
+  /** A user, or `cli`; null if not known. */
+  readonly by: string | null;
+  readonly user: User | null;
+  readonly action: string;
+  readonly from: string | null;
+  readonly passwordId: string | null;
+  readonly name: string | null;
+  readonly detail: string | null;
+}
+
+/** A user with records, or who was disabled. */
+export interface UserSummary {
+  readonly user: User;
+  readonly isDisabled: boolean;
+  /** Records that are not revoked. */
+  readonly passwords: number;
+}
+
+/** Every method rejects with StoreUnavailableError when the store does not answer. */
+export interface PortalStore {
+  /** Adds it, and deletes the user's oldest ones past `most`. */
+  addPortalSession(session: PortalSession, most: number): Promise<void>;
+  /** Undefined if there is none, or its user is disabled. */
+  portalSession(id: string): Promise<PortalSession | undefined>;
+  touchPortalSession(id: string, seenAt: number): Promise<void>;
+  /** Gives how many there were. */
+  endPortalSessions(which: { readonly id: string } | { readonly user: User }): Promise<number>;
+  addAudit(record: AuditRecord): Promise<void>;
+  /** The newest first, at most `most`; with `user` those by or for that user. */
+  audit(options: { readonly user?: User; readonly most: number }): Promise<AuditRecord[]>;
+  /** Deletes sessions last seen before `seenBefore` or made before `createdBefore`, and audit records before `auditBefore`. */
+  purgePortal(bounds: {
+    readonly seenBefore: number;
+    readonly createdBefore: number;
+    readonly auditBefore: number;
+  }): Promise<number>;
+  /** Users whose name contains the text, in order, at most `most`. */
+  searchUsers(text: string, most: number): Promise<UserSummary[]>;
+}
