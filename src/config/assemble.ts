@@ -2,6 +2,7 @@
 
 import { dirname, resolve } from 'node:path';
 import { Secret } from '../lib/secret.ts';
+import { assemblePortal } from './assemble-portal.ts';
 import type {
   Config,
   ImapUpstreamConfig,
@@ -15,6 +16,12 @@ import { parseRedisUrl } from './sections/redis.ts';
 
 type ParsedUpstream = ParsedConfig['upstreams'][string];
 
+/** What was read for the portal; undefined where nothing is written. */
+export interface PortalSecrets {
+  readonly clientSecret: Secret | undefined;
+  readonly smtpPassword: Secret | undefined;
+}
+
 export interface RedisSecrets {
   readonly url: Secret;
   /** Undefined if none is written, or it is in the URL. */
@@ -27,6 +34,7 @@ export function assemble(
   parsed: ParsedConfig,
   secrets: ReadonlyMap<string, Secret>,
   redis: RedisSecrets | undefined,
+  portal: PortalSecrets | undefined,
 ): Config {
   const absolute = (path: string) => resolve(dirname(file), path);
   const { store, tls, users, listeners, routes, admin } = parsed;
@@ -44,12 +52,13 @@ export function assemble(
         Object.entries(users.netbiosDomains).map(([netbios, dns]) => [netbios.toUpperCase(), dns]),
       ),
     },
-    listeners: listeners.map(({ name, protocol, address, tls: mode, proxyProtocol }) => ({
+    listeners: listeners.map(({ name, protocol, address, tls: mode, proxyProtocol, publicAddress }) => ({
       name,
       protocol,
       ...address,
       tls: mode,
       proxyProtocol,
+      publicAddress: publicAddress ?? null,
     })),
     limits: parsed.limits,
     upstreams: Object.fromEntries(
@@ -66,6 +75,7 @@ export function assemble(
     })),
     appPasswords: parsed.appPasswords,
     throttle: parsed.throttle,
+    portal: parsed.portal ? assemblePortal(parsed.portal, portal, absolute) : null,
     admin: admin ? admin.address : null,
     log: parsed.log,
   };

@@ -1,6 +1,7 @@
 // The configuration as the rest of Postern sees it: checked, every default filled in, every time in milliseconds,
 // every path absolute, every secret a `Secret`. `load.ts` makes it; `sections/` say what may be written.
 
+import type { Protocol } from '../lib/protocol.ts';
 import type { Secret } from '../lib/secret.ts';
 import type { LogLevel } from './log-level.ts';
 
@@ -30,6 +31,8 @@ export interface Config {
   readonly routes: readonly RouteConfig[];
   readonly appPasswords: AppPasswordsConfig;
   readonly throttle: ThrottleConfig;
+  /** null: there is no portal. */
+  readonly portal: PortalConfig | null;
   readonly admin: HostPort | null;
   readonly log: { readonly level: LogLevel };
 }
@@ -62,6 +65,8 @@ export interface ListenerConfig extends HostPort {
   readonly tls: 'implicit' | 'starttls' | 'none';
   /** CIDR networks of the balancers that have to send a PROXY header, in canonical text. */
   readonly proxyProtocol: readonly string[];
+  /** What people type in their mail clients, where it is something else than hostname and port. */
+  readonly publicAddress: HostPort | null;
 }
 
 export interface LimitsConfig {
@@ -202,6 +207,64 @@ export interface ThrottleConfig {
   readonly attempts: { readonly most: number; readonly window: number };
   readonly network: GuessLimit;
   readonly networkAndUser: GuessLimit;
+}
+
+/** Somebody who has any of the values in the claim. */
+export interface ClaimRule {
+  readonly claim: string;
+  readonly values: readonly string[];
+}
+
+export interface OidcConfig {
+  readonly issuer: string;
+  readonly clientId: string;
+  /** null: a public client. */
+  readonly clientSecret: Secret | null;
+  readonly scopes: readonly string[];
+  readonly userClaim: string;
+  readonly userDomain: string | null;
+  readonly requireVerifiedEmail: boolean;
+  /** A PEM file of authorities to trust instead of the system's. */
+  readonly ca: string | null;
+  readonly twoStep: ClaimRule & { readonly request: 'acr_values' | 'claims' | 'none' };
+  /** Milliseconds. */
+  readonly maxAge: number;
+  readonly logout: boolean;
+  /** Milliseconds for each answer. */
+  readonly timeout: number;
+}
+
+export interface NotifyConfig {
+  readonly from: string;
+  readonly smtp: HostPort & {
+    readonly tls: 'implicit' | 'starttls' | 'none';
+    readonly login: { readonly user: string; readonly password: Secret } | null;
+    /** A PEM file of authorities to trust instead of the system's. */
+    readonly ca: string | null;
+  };
+}
+
+export interface PortalConfig extends HostPort {
+  /** An origin: no path, no slash at its end. */
+  readonly publicUrl: string;
+  /** PEM files; null: in clear, behind a proxy. */
+  readonly tls: { readonly certificate: string; readonly key: string } | null;
+  /** CIDR networks, in canonical text. */
+  readonly trustedProxies: readonly string[];
+  readonly oidc: OidcConfig;
+  /** null: everybody whom the provider lets in. */
+  readonly who: ClaimRule | null;
+  /** null: nobody. */
+  readonly admins: ClaimRule | null;
+  readonly creation: boolean;
+  /** Milliseconds; null: no bound. */
+  readonly maxLifetime: number | null;
+  readonly scopes: readonly Protocol[];
+  /** Milliseconds. */
+  readonly sessionIdle: number;
+  readonly sessionMax: number;
+  readonly help: string | null;
+  readonly notify: NotifyConfig | null;
 }
 
 export { loadConfig, parseConfig } from './load.ts';

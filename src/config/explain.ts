@@ -7,7 +7,7 @@ import { suggestion } from './suggest.ts';
 type Issue = z.core.$ZodIssue;
 
 /** Keys whose values are not repeated in a message: they are secrets, or may hold one. */
-const SENSITIVE = new Set(['password', 'url']);
+const SENSITIVE = new Set(['password', 'url', 'clientSecret']);
 
 /** A retyping of substituted text: what `${VAR}` holds is a number or a flag where the schema wants one. */
 export function retype(root: unknown, issues: readonly Issue[], problems: Problems): boolean {

@@ -2,7 +2,7 @@
 // read, are what they should be, and belong together.
 
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
-import type { Config } from './config.ts';
+import type { Config, PortalConfig } from './config.ts';
 import { type ReadFile, whyUnreadable } from './secret-file.ts';
 import type { Written } from './written.ts';
 
@@ -17,8 +17,24 @@ export function checkFiles(config: Config, written: Written, readFile: ReadFile)
     }
   }
   if (config.redis?.ca) certificateIn(written.get('redis').get('ca'), config.redis.ca, readFile);
+  if (config.portal) checkPortalFiles(config.portal, written.get('portal'), readFile);
   for (const { name, ca } of Object.values(config.upstreams)) {
     if (ca !== null) certificateIn(written.get('upstreams').get(name).get('ca'), ca, readFile);
+  }
+}
+
+function checkPortalFiles({ tls, oidc, notify }: PortalConfig, portal: Written, readFile: ReadFile): void {
+  if (tls) {
+    const place = portal.get('tls');
+    const certificate = certificateIn(place.get('certificate'), tls.certificate, readFile);
+    const key = privateKeyIn(place.get('key'), tls.key, readFile);
+    if (certificate && key && !certificate.checkPrivateKey(key)) {
+      place.get('key').wrong('is the key of another certificate, must be the key of portal.tls.certificate');
+    }
+  }
+  if (oidc.ca !== null) certificateIn(portal.get('oidc').get('ca'), oidc.ca, readFile);
+  if (notify !== null && notify.smtp.ca !== null) {
+    certificateIn(portal.get('notify').get('smtp').get('ca'), notify.smtp.ca, readFile);
   }
 }
 

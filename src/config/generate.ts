@@ -5,6 +5,9 @@ import { writeFileSync } from 'node:fs';
 import { editorSchema } from './json-schema.ts';
 import { configReference } from './reference.ts';
 
+/** Of biome.json. */
+const LINE_WIDTH = 110;
+
 /** Path from the project's root → content. */
 export function generatedFiles(): Record<string, string> {
   return {
@@ -13,12 +16,13 @@ export function generatedFiles(): Record<string, string> {
   };
 }
 
-/** As Biome formats it: lists of words on one line. */
+/** As Biome formats it: lists of words on one line, where they fit on one. */
 function json(value: unknown): string {
   return JSON.stringify(value, null, 2).replace(
-    /\[\n\s+("[^"\n]*"(?:,\n\s+"[^"\n]*")*)\n\s+\]/g,
-    (_, words: string) => {
-      return `[${words.replace(/,\n\s+/g, ', ')}]`;
+    /^(.*)\[\n\s+("[^"\n]*"(?:,\n\s+"[^"\n]*")*)\n\s+\](,?)$/gm,
+    (list, before: string, words: string, comma: string) => {
+      const line = `${before}[${words.replace(/,\n\s+/g, ', ')}]${comma}`;
+      return line.length <= LINE_WIDTH ? line : list;
     },
   );
 }

@@ -4,7 +4,7 @@
 import { basename, dirname, resolve } from 'node:path';
 import { ConfigError } from '../lib/errors.ts';
 import type { Secret } from '../lib/secret.ts';
-import { assemble, controlSocket, type RedisSecrets } from './assemble.ts';
+import { assemble, controlSocket, type PortalSecrets, type RedisSecrets } from './assemble.ts';
 import type { Config } from './config.ts';
 import { readDocument } from './document.ts';
 import { explainIssues, retype } from './explain.ts';
@@ -13,6 +13,7 @@ import { Problems } from './problems.ts';
 import { configSchema } from './schema.ts';
 import { decodeUtf8, type ReadFile, readSecret, readSmallFile, whyUnreadable } from './secret-file.ts';
 import { checkListeners } from './sections/listeners.ts';
+import { checkPortal } from './sections/portal.ts';
 import { checkRedis } from './sections/redis.ts';
 import { checkRoutes } from './sections/routes.ts';
 import { checkControl, checkStore } from './sections/store.ts';
@@ -82,10 +83,11 @@ export function parseConfig(text: string, options: ParseOptions): Config {
     if (secret) secrets.set(name, secret);
   }
   const redis = readRedisSecrets(written.get('redis'), { directory: dirname(file), readFile });
+  const portal = readPortalSecrets(written.get('portal'), { directory: dirname(file), readFile });
   if (result.success) checkControl(written.get('control'), controlSocket(file, result.data));
   if (!result.success || !problems.isEmpty) throw refuse();
 
-  const config = assemble(file, result.data, secrets, redis);
+  const config = assemble(file, result.data, secrets, redis, portal);
   if (options.checkFiles) checkFiles(config, written, readFile);
   if (!problems.isEmpty) throw refuse();
   return config;
@@ -104,12 +106,28 @@ function readRedisSecrets(
   return url && { url, password };
 }
 
+/** Both may be left out: a public client, a server that wants no login. */
+function readPortalSecrets(
+  portal: Written,
+  options: { directory: string; readFile: ReadFile },
+): PortalSecrets {
+  const read = (section: Written, name: string) =>
+    section.get(name).isWritten || section.get(`${name}File`).isWritten
+      ? readSecret(section, name, options)
+      : undefined;
+  return {
+    clientSecret: read(portal.get('oidc'), 'clientSecret'),
+    smtpPassword: read(portal.get('notify').get('smtp'), 'password'),
+  };
+}
+
 /** Rules that look at more than one key. */
 function applyRules(written: Written): void {
   checkStore(written.get('store'));
   checkTls(written.get('tls'), written.get('listeners'));
   checkUsers(written.get('users'));
-  checkListeners(written.get('listeners'), written.get('admin'));
+  checkListeners(written.get('listeners'), written.get('admin'), written.get('portal'));
   checkUpstreams(written.get('upstreams'));
+  checkPortal(written.get('portal'));
   checkRoutes(written.get('routes'), written.get('upstreams'));
 }

@@ -2,7 +2,15 @@
 // placeholder.
 
 import { isIPv6 } from 'node:net';
-import type { Config, GuessLimit, HostPort, RedisConfig, UpstreamConfig } from './config.ts';
+import type {
+  Config,
+  GuessLimit,
+  HostPort,
+  NotifyConfig,
+  PortalConfig,
+  RedisConfig,
+  UpstreamConfig,
+} from './config.ts';
 
 /** Plain values in the shape of the file, every default spelt out, secrets as a placeholder. */
 export function renderConfig(config: Config): Record<string, unknown> {
@@ -37,6 +45,7 @@ function shapeOf(config: Config): Record<string, unknown> {
       tls: listener.tls,
       ...(listener.tls === 'none' && { passwordsInClear: 'accepted' }),
       proxyProtocol: listener.proxyProtocol,
+      ...(listener.publicAddress && { publicAddress: hostPort(listener.publicAddress) }),
     })),
     limits: {
       ...limits,
@@ -56,6 +65,7 @@ function shapeOf(config: Config): Record<string, unknown> {
       network: renderLimit(throttle.network),
       networkAndUser: renderLimit(throttle.networkAndUser),
     },
+    ...(config.portal && { portal: renderPortal(config.portal) }),
     ...(admin && { admin: { address: hostPort(admin) } }),
     log: config.log,
   };
@@ -70,6 +80,47 @@ function renderRedis(redis: RedisConfig): Record<string, unknown> {
     ...(ca !== null && { ca }),
     prefix,
     timeout: duration(redis.timeout),
+  };
+}
+
+function renderPortal(portal: PortalConfig): Record<string, unknown> {
+  const { host, port, oidc, tls, who, admins, maxLifetime, help, notify, ...rest } = portal;
+  const { clientSecret, userDomain, ca } = oidc;
+  return {
+    address: hostPort({ host, port }),
+    ...rest,
+    ...(tls && { tls }),
+    oidc: {
+      issuer: oidc.issuer,
+      clientId: oidc.clientId,
+      ...(clientSecret !== null && { clientSecret: clientSecret.toJSON() }),
+      scopes: oidc.scopes,
+      userClaim: oidc.userClaim,
+      ...(userDomain !== null && { userDomain }),
+      ...(oidc.userClaim === 'email' && { requireVerifiedEmail: oidc.requireVerifiedEmail }),
+      ...(ca !== null && { ca }),
+      twoStep: oidc.twoStep,
+      maxAge: duration(oidc.maxAge),
+      logout: oidc.logout,
+      timeout: duration(oidc.timeout),
+    },
+    ...(who && { who }),
+    ...(admins && { admins }),
+    ...(maxLifetime !== null && { maxLifetime: duration(maxLifetime) }),
+    sessionIdle: duration(portal.sessionIdle),
+    sessionMax: duration(portal.sessionMax),
+    ...(help !== null && { help }),
+    ...(notify && { notify: { from: notify.from, smtp: renderSmtp(notify.smtp) } }),
+  };
+}
+
+function renderSmtp({ host, port, tls, login, ca }: NotifyConfig['smtp']): Record<string, unknown> {
+  return {
+    host,
+    port,
+    tls,
+    ...(login && { user: login.user, password: login.password.toJSON() }),
+    ...(ca !== null && { ca }),
   };
 }
 

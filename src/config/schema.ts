@@ -5,6 +5,7 @@ import { adminSchema, logSchema } from './sections/admin.ts';
 import { appPasswordsSchema } from './sections/app-passwords.ts';
 import { limitsSchema } from './sections/limits.ts';
 import { listenersSchema } from './sections/listeners.ts';
+import { portalSchema } from './sections/portal.ts';
 import { redisSchema } from './sections/redis.ts';
 import { routesSchema } from './sections/routes.ts';
 import { controlSchema, keysSchema, storeSchema } from './sections/store.ts';
@@ -34,6 +35,11 @@ export const configSchema = section({
   ),
   appPasswords: appPasswordsSchema.describe('How many app passwords, and how they are hashed.'),
   throttle: throttleSchema.describe('Limits on guessing. None of them stops a right app password.'),
+  portal: portalSchema
+    .optional()
+    .describe(
+      'The pages where users make, see and delete their app passwords. Without this section there are none.',
+    ),
   admin: adminSchema.optional().describe('Metrics and health.'),
   log: logSchema.describe('What is logged.'),
 });

@@ -20,6 +20,7 @@ export function configWarnings(config: Config): string[] {
     ...routeWarnings(config),
     ...limitWarnings(config),
     ...storeWarnings(config),
+    ...portalWarnings(config),
   ];
 }
 
@@ -29,6 +30,27 @@ function storeWarnings({ store }: Config): string[] {
   const mode = statSync(file, { throwIfNoEntry: false })?.mode ?? 0;
   if ((mode & 0o077) === 0) return [];
   return [`store.url: ${file} is open to other users of this machine; make it 0600`];
+}
+
+function portalWarnings({ portal }: Config): string[] {
+  if (portal === null) return [];
+  const warnings = portal.trustedProxies
+    .filter((network) => network.endsWith('/0'))
+    .map(
+      (network) =>
+        `portal.trustedProxies: ${network} lets anyone at all say where browsers are; name the proxies' own networks`,
+    );
+  if (portal.tls === null && !isLoopback(portal) && portal.trustedProxies.length === 0) {
+    warnings.push(
+      'portal.tls: is missing, and there are no trustedProxies, so sign-ins and new app passwords travel in clear to whoever asks; add one of them',
+    );
+  }
+  if (portal.notify !== null && portal.notify.smtp.tls === 'none' && !isLoopback(portal.notify.smtp)) {
+    warnings.push(
+      `portal.notify.smtp.tls: is none, so messages about app passwords travel to ${portal.notify.smtp.host} in clear; use implicit or starttls`,
+    );
+  }
+  return warnings;
 }
 
 function listenerWarnings({ listeners }: Config): string[] {

@@ -25,11 +25,16 @@ export const listenersSchema = listOf(
       .describe(
         'Networks of balancers. Every connection from there has to begin with a PROXY header (version 1 or 2), which says where the client is; from elsewhere such a header is refused.',
       ),
+    publicAddress: hostPort('mail.example.com:993', { anyPort: false })
+      .optional()
+      .describe(
+        'What people type in their mail clients, as the portal tells them. Default: `hostname` and the port in `address`.',
+      ),
   }),
 ).min(1, { error: 'must have at least one listener' });
 
-/** Names and addresses are each one listener's; the admin's address is none of theirs. */
-export function checkListeners(listeners: Written, admin: Written): void {
+/** Names and addresses are each one listener's; the admin's and the portal's addresses are none of theirs. */
+export function checkListeners(listeners: Written, admin: Written, portal: Written): void {
   const names = new Map<string, Written>();
   const addresses = new Map<string, Written>();
   for (const listener of listeners.items()) {
@@ -38,6 +43,7 @@ export function checkListeners(listeners: Written, admin: Written): void {
     checkTlsMode(listener);
   }
   once(addresses, boundAddress(admin), admin.get('address'), admin, 'an address of its own');
+  once(addresses, boundAddress(portal), portal.get('address'), portal, 'an address of its own');
 }
 
 /** Passwords travel in clear only where the configuration says so in as many words. */

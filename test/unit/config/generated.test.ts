@@ -39,6 +39,8 @@ describe('the example', () => {
       '/etc/postern/secrets/dovecot': 'open\n',
       '/etc/postern/secrets/ldap': 'says me\n',
       '/etc/postern/secrets/redis': 'sesame\n',
+      '/etc/postern/secrets/oidc': 'sesame\n',
+      '/etc/postern/secrets/smtp': 'sesame\n',
     }),
   };
 
@@ -81,7 +83,7 @@ describe('the example', () => {
     expect(accepts(text.replace('connections: 10000', 'connections: many'))).toBe(false);
     expect(accepts(text.replace('idle: 35m', 'idle: 35 minutes'))).toBe(false);
     expect(accepts(text.replace('tls: starttls', 'tls: maybe'))).toBe(false);
-    expect(accepts(`${text}portals: {}\n`)).toBe(false);
+    expect(accepts(`${text}portalz: {}\n`)).toBe(false);
     expect(accepts(text.replace('hostname: ', 'hostnam: '))).toBe(false);
   });
 });

@@ -128,7 +128,7 @@ limits: { idle: 35 minutes, connections: -1 }
 });
 
 describe('keys', () => {
-  it.each(['rediss', 'portal', 'workers', 'proxyProtocol', 'constructor', 'toString'])(
+  it.each(['rediss', 'workers', 'proxyProtocol', 'constructor', 'toString'])(
     'are refused when unknown: %s',
     (key) => {
       expect(mistakes(`${SMALL}${key}: {}\n`)).toEqual([
@@ -138,7 +138,7 @@ describe('keys', () => {
   );
 
   it('are refused when unknown even without a value', () => {
-    expect(mistakes(`${SMALL}portal:\n`)).toHaveLength(1);
+    expect(mistakes(`${SMALL}portalz:\n`)).toHaveLength(1);
   });
 
   it('without a value are the same as left out', () => {

@@ -50,8 +50,24 @@ describe('listeners', () => {
       ),
     );
     expect(config.listeners).toEqual([
-      { name: 'imaps', protocol: 'imap', host: '127.0.0.1', port: 0, tls: 'implicit', proxyProtocol: [] },
-      { name: 'imap', protocol: 'imap', host: '127.0.0.1', port: 0, tls: 'starttls', proxyProtocol: [] },
+      {
+        name: 'imaps',
+        protocol: 'imap',
+        host: '127.0.0.1',
+        port: 0,
+        tls: 'implicit',
+        proxyProtocol: [],
+        publicAddress: null,
+      },
+      {
+        name: 'imap',
+        protocol: 'imap',
+        host: '127.0.0.1',
+        port: 0,
+        tls: 'starttls',
+        proxyProtocol: [],
+        publicAddress: null,
+      },
     ]);
   });
 
