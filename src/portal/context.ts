@@ -20,6 +20,7 @@ import type { User } from '../lib/user.ts';
 import type { PasswordRecord } from '../passwords/record.ts';
 import type { Passwords } from '../passwords/service.ts';
 import type { LiveSessions } from '../sessions/live-sessions.ts';
+import type { AuditRecord } from '../store/portal-store.ts';
 
 /** Who a request is from. */
 export interface SignedIn {
@@ -92,6 +93,8 @@ export interface AuditEvent {
 export interface Audit {
   /** Logs it, and writes it to the store. Never rejects: a store that does not answer is an event of its own. */
   record(event: AuditEvent): Promise<void>;
+  /** The newest first, at most `most`; with `user` those by or for that user. Rejects with StoreUnavailableError. */
+  list(options: { readonly user?: User; readonly most: number }): Promise<AuditRecord[]>;
 }
 
 /** Mail to the user. Returns at once; does nothing if mail is not configured. Never holds the secret. */
