@@ -1,0 +1,1 @@
+// What makes the pages better where there is a script.
