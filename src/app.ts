@@ -27,8 +27,12 @@ import { cannotListen, ListenerSet } from './listen/listener-set.ts';
 import { openKeys } from './passwords/keys-file.ts';
 import { createPasswords } from './passwords/service.ts';
 import { Verifier } from './passwords/verifier.ts';
+import { AUDIT_LIFE } from './portal/audit.ts';
+import type { Portal } from './portal/server.ts';
+import type { PortalTerms } from './portal/terms.ts';
 import { LiveSessions } from './sessions/live-sessions.ts';
 import { openStore } from './store/open.ts';
+import type { Store } from './store/store.ts';
 import { startThrottle } from './throttle/start.ts';
 
 export interface AppOverrides {
@@ -38,7 +42,7 @@ export interface AppOverrides {
 }
 
 export interface App extends AsyncDisposable {
-  /** The ports that listeners have, by name; the admin server's as `admin`. */
+  /** The ports that listeners have, by name; the admin server's as `admin`, the portal's as `portal`. */
   readonly ports: Readonly<Record<string, number>>;
   /**
    * Takes another config for new connections, or changes nothing and logs why. Never rejects; one after the other if there
@@ -79,7 +83,7 @@ export async function createApp(config: Config, overrides: AppOverrides = {}): P
   const sessions = started.use(new LiveSessions({ store, clock, events, perUser }));
   const { redis, throttle: settings } = config;
   const limits = started.use(await startThrottle({ settings, redis, clock, events }));
-  const { hash, remember, maxPerUser } = config.appPasswords;
+  const { hash, remember } = config.appPasswords;
   const verifier = new Verifier({ ...hash, onVerified: events.passwordVerified });
   const remembered = new RememberedVerifications(remember, clock);
   const onFailed = (error: unknown) => events.storeFailed('remembered check', error);
@@ -96,9 +100,27 @@ export async function createApp(config: Config, overrides: AppOverrides = {}): P
     fileDescriptors: fileDescriptors(config, events),
   });
 
-  const passwords = createPasswords({ store, keys, hash, clock, limits: { maxPerUser } });
+  const passwords = createPasswords({
+    store,
+    keys,
+    clock,
+    // Those in force.
+    get hash() {
+      return generation.config.appPasswords.hash;
+    },
+    limits: {
+      get maxPerUser() {
+        return generation.config.appPasswords.maxPerUser;
+      },
+    },
+    // It costs what a login's verification costs, so it waits in the same queue.
+    runHash: (password, parameters, user) => verifier.hash(password, parameters, user),
+  });
   const purge = setInterval(() => {
-    passwords.purge().catch((error: unknown) => events.storeFailed('purge', error));
+    const now = clock.now();
+    Promise.all([passwords.purge(), purgePortal(store, generation.config, now)]).catch((error: unknown) =>
+      events.storeFailed('purge', error),
+    );
   }, PURGE_INTERVAL).unref();
   started.defer(() => clearInterval(purge));
 
@@ -145,6 +167,33 @@ export async function createApp(config: Config, overrides: AppOverrides = {}): P
     ports.admin = admin.port;
   }
 
+  let portal: Portal | undefined;
+  if (config.portal !== null) {
+    const { portal: address } = config;
+    const { startPortal } = await import('./portal/server.ts');
+    const { pages } = await import('./portal/pages/pages.ts');
+    const { assets } = await import('./portal/pages/assets.ts');
+    const { noticePage } = await import('./portal/pages/notice.ts');
+    portal = started.use(
+      await startPortal({
+        address,
+        // A reload can neither add a portal nor take it away.
+        terms: () => generation.portal as PortalTerms,
+        store,
+        keys,
+        passwords,
+        sessions,
+        clock,
+        events,
+        pages: { pages, assets, noticePage },
+      }).catch((error: unknown) => {
+        throw new ConfigError(cannotListen('portal.address', address, error));
+      }),
+    );
+    ports.portal = portal.port;
+    events.listening('portal', address.host, portal.port);
+  }
+
   const listeners = new ListenerSet({
     limits: connections,
     terms: () => generation,
@@ -176,6 +225,7 @@ export async function createApp(config: Config, overrides: AppOverrides = {}): P
     remembered.configure(next.appPasswords.remember);
     parking.configure(parkingBounds(next));
     if (next.log.level !== before.config.log.level) log.level = next.log.level;
+    portal?.configure();
     change.commit();
     if (files.serverTls.digest !== before.serverTls.digest)
       events.certificateLoaded(files.serverTls, clock.now());
@@ -224,6 +274,15 @@ export async function createApp(config: Config, overrides: AppOverrides = {}): P
       await close();
     },
   };
+}
+
+/** Sessions that are over, and audit records that are too old. */
+function purgePortal(store: Store, { portal }: Config, now: number): Promise<number> {
+  return store.purgePortal({
+    seenBefore: now - (portal?.sessionIdle ?? 0),
+    createdBefore: now - (portal?.sessionMax ?? 0),
+    auditBefore: now - AUDIT_LIFE,
+  });
 }
 
 function parkingBounds({ throttle }: Config): { total: number; perNetwork: number } {

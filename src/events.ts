@@ -309,11 +309,58 @@ export function createEvents(deps: {
         log.info({ event: 'overload_ended', seconds }, 'the event loop is in time again');
       }
     },
+    /** Also a row in the store. `passwordId`, `name`: of an app password. */
+    audited(record: {
+      readonly id: string;
+      readonly by: string | null;
+      readonly user: User | null;
+      readonly action: string;
+      readonly from: string | null;
+      readonly passwordId: string | null;
+      readonly name: string | null;
+      readonly detail: string | null;
+    }) {
+      const { id, action, name, detail, ...facts } = record;
+      log.info(
+        { event: 'audit', audit: id, action, ...facts, name: printable(name), detail: printable(detail) },
+        `audit: ${action}`,
+      );
+    },
+    /** `detail`: why it came to nothing. */
+    portalSignIn(result: keyof typeof SIGN_IN_RESULTS, detail: string | null) {
+      metrics.increment('postern_portal_sign_ins_total', { result });
+      if (result === 'signed_in') return;
+      const isNews = isWorthWarning(`portal ${result}`);
+      const line = { event: 'portal_sign_in', result, detail: printable(detail) };
+      log[isNews ? 'warn' : 'debug'](line, SIGN_IN_RESULTS[result]);
+    },
+    portalRejected(reason: 'rate' | 'connections' | 'csrf') {
+      metrics.increment('postern_portal_rejected_total', { reason });
+      const level = isWorthWarning(`portal ${reason}`) ? 'warn' : 'debug';
+      log[level]({ event: 'portal_rejected', reason }, 'the portal rejected a request');
+    },
+    portalMail(result: 'sent' | 'retried' | 'failed' | 'dropped', user: User, detail: string | null) {
+      metrics.increment('postern_portal_mail_total', { result });
+      const level = result === 'sent' ? 'info' : 'warn';
+      log[level](
+        { event: 'portal_mail', result, user, detail: printable(detail) },
+        `mail to a user: ${result}`,
+      );
+    },
     internalError,
   };
 }
 
 const DONE = { read: 'read', write: 'written' } as const;
+
+const SIGN_IN_RESULTS = {
+  signed_in: 'signed in to the portal',
+  refused: 'the provider signed somebody in whom the portal refuses',
+  no_two_step: 'the provider could not do two-step verification',
+  cancelled: 'a sign-in was broken off at the provider',
+  failed: 'a sign-in could not be accepted',
+  unavailable: 'the OpenID provider cannot be used',
+} as const;
 
 const CLIENT_MISTAKES = {
   plaintext_on_tls_port: 'a client spoke plaintext on a TLS port: its security setting should be SSL/TLS',

@@ -9,6 +9,8 @@ import { Gate, type GateDeps } from './gate/gate.ts';
 import { ConfigError } from './lib/errors.ts';
 import type { Terms } from './listen/listener.ts';
 import { loadServerTls, type ServerTls } from './listen/tls.ts';
+import type { PortalTerms } from './portal/terms.ts';
+import { type PortalFiles, portalTerms, readPortalFiles } from './portal-terms.ts';
 import type { ImapDeps } from './protocols/imap/dialogue.ts';
 import { createImapServer } from './protocols/imap/session.ts';
 import type { ImapUpstream } from './protocols/imap/upstream.ts';
@@ -32,6 +34,8 @@ export interface Lasting {
 export interface Generation extends Terms {
   readonly config: Config;
   readonly upstreams: ReadonlyMap<string, Upstream>;
+  /** null: there is no portal. */
+  readonly portal: PortalTerms | null;
 }
 
 type Upstream = { readonly health: UpstreamHealth } & (
@@ -45,6 +49,8 @@ export interface ConfigFiles {
   readonly serverTls: ServerTls;
   /** PEM, by upstream; null where none are configured. */
   readonly authorities: ReadonlyMap<string, string | null>;
+  /** null: there is no portal. */
+  readonly portal: PortalFiles | null;
 }
 
 /** Rejects with ConfigError for what cannot be read or does not fit together. */
@@ -55,13 +61,14 @@ export async function readConfigFiles(config: Config): Promise<ConfigFiles> {
   for (const upstream of Object.values(config.upstreams)) {
     authorities.set(upstream.name, await readAuthorities(upstream));
   }
-  return { serverTls, authorities };
+  const portal = config.portal === null ? null : await readPortalFiles(config.portal);
+  return { serverTls, authorities, portal };
 }
 
 /** Cannot fail, so that a reload happens whole. What is known of an upstream's addresses is kept, if it is still the same. */
 export function makeGeneration(
   config: Config,
-  { serverTls, authorities }: ConfigFiles,
+  { serverTls, authorities, portal: portalFiles }: ConfigFiles,
   { gate, sessions, events }: Lasting,
   before?: Generation,
 ): Generation {
@@ -109,7 +116,9 @@ export function makeGeneration(
     }),
     ldap: createLdapServer({ ...shared, upstreams: speaking('ldap', upstreams) }),
   };
-  return { config, serverTls, protocols, loginDeadline, upstreams };
+  const portal =
+    config.portal === null || portalFiles === null ? null : portalTerms(config, config.portal, portalFiles);
+  return { config, serverTls, protocols, loginDeadline, upstreams, portal };
 }
 
 function speaking<P extends Upstream['protocol']>(

@@ -87,6 +87,21 @@ export const METRICS = {
     help: '1 while the event loop is late and attempts that crowd are refused.',
     labels: [],
   },
+  postern_portal_sign_ins_total: {
+    type: 'counter',
+    help: 'Sign-ins to the portal that came back from the provider, by what became of them.',
+    labels: ['result'],
+  },
+  postern_portal_rejected_total: {
+    type: 'counter',
+    help: 'Requests and connections to the portal that were rejected: too many, or a change that no page of the portal asked for.',
+    labels: ['reason'],
+  },
+  postern_portal_mail_total: {
+    type: 'counter',
+    help: 'Tries to send mail to users about their app passwords.',
+    labels: ['result'],
+  },
   postern_throttle_degraded: {
     type: 'gauge',
     help: '1 while limits that should be shared are kept by this process alone.',

@@ -63,6 +63,11 @@ export class SelectorKeys {
       .toString('base64url');
   }
 
+  /** A key for another purpose, the same in all processes that share the keys file; it says nothing of those in there. */
+  derive(purpose: string): KeyObject {
+    return createSecretKey(createHmac('sha256', this.#first.key).update(`derived\0${purpose}`).digest());
+  }
+
   #dailyKey(day: number): KeyObject {
     let key = this.#daily.get(day);
     if (key === undefined) {

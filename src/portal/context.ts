@@ -20,7 +20,7 @@ import type { User } from '../lib/user.ts';
 import type { PasswordRecord } from '../passwords/record.ts';
 import type { Passwords } from '../passwords/service.ts';
 import type { LiveSessions } from '../sessions/live-sessions.ts';
-import type { AuditRecord } from '../store/portal-store.ts';
+import type { AuditRecord, UserSummary } from '../store/portal-store.ts';
 
 /** Who a request is from. */
 export interface SignedIn {
@@ -105,12 +105,7 @@ export interface Notify {
 }
 
 /** A user as the admin's search finds them. */
-export interface KnownUser {
-  readonly user: User;
-  readonly isDisabled: boolean;
-  /** App passwords that are not revoked. */
-  readonly passwords: number;
-}
+export type KnownUser = UserSummary;
 
 export interface People {
   /** Users whose name contains the text, in order, at most so many. */

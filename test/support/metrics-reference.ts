@@ -14,6 +14,10 @@ const VALUES: Readonly<Record<string, string>> = {
   'postern_sessions_ended_total reason':
     '`client_closed`, `upstream_closed`, `client_error`, `upstream_error`, `idle`, `revoked`, `expired`, `user_disabled`, `admin`, `shutdown`',
   result: '`match`, `mismatch`',
+  'postern_portal_sign_ins_total result':
+    '`signed_in`, `refused`, `no_two_step`, `cancelled`, `failed`, `unavailable`; see [portal.md](portal.md#when-a-sign-in-fails)',
+  'postern_portal_rejected_total reason': '`rate`, `connections`, `csrf`',
+  'postern_portal_mail_total result': '`sent`, `retried`, `failed`, `dropped`',
   direction: '`to_upstream`, `to_client`',
   operation: '`read`, `write`',
   listener: 'the listener’s name in the configuration',

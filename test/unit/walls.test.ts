@@ -72,6 +72,7 @@ const WALLS: readonly Wall[] = [
   // The composition root, and the development sandbox around it.
   { of: 'app.ts', may: [''] },
   { of: 'generation.ts', may: [''] },
+  { of: 'portal-terms.ts', may: [''] },
   { of: 'sandbox/', may: [''] },
 ];
 
