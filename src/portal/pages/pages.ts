@@ -2,5 +2,16 @@
 
 import type { FastifyPluginAsync } from 'fastify';
 import type { PortalDeps } from '../context.ts';
+import { adminPages } from './admin.ts';
+import { answerWith } from './answer.ts';
+import { changePages } from './change.ts';
+import { createPages } from './create.ts';
+import { listPage } from './list.ts';
 
-export const pages: FastifyPluginAsync<PortalDeps> = async () => {};
+export const pages: FastifyPluginAsync<PortalDeps> = async (server, deps) => {
+  const answer = answerWith(deps);
+  listPage(server, deps, answer);
+  createPages(server, deps, answer);
+  changePages(server, deps, answer);
+  await server.register(async (admin) => adminPages(admin, deps, answer));
+};
