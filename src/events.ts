@@ -320,11 +320,19 @@ export function createEvents(deps: {
       readonly name: string | null;
       readonly detail: string | null;
     }) {
-      const { id, action, name, detail, ...facts } = record;
-      log.info(
-        { event: 'audit', audit: id, action, ...facts, name: printable(name), detail: printable(detail) },
-        `audit: ${action}`,
-      );
+      const { id, by, user, action, from, passwordId, name, detail } = record;
+      const line = {
+        event: 'audit',
+        audit: id,
+        action,
+        by,
+        user,
+        from,
+        passwordId,
+        name: printable(name),
+        detail: printable(detail),
+      };
+      log.info(line, `audit: ${action}`);
     },
     /** `detail`: why it came to nothing. */
     portalSignIn(result: keyof typeof SIGN_IN_RESULTS, detail: string | null) {
