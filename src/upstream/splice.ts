@@ -1,11 +1,13 @@
 // Joins two sockets after login: the bytes of each go to the other, untouched, until both have said all they had to.
 //
 // What a byte costs is decided here, so: the handlers are shared by all splices and find their state on the socket,
-// nothing is allocated per chunk, and no timer is touched per chunk (see splice-sweep.ts). A source is paused while its
-// destination has more than MOST_PENDING bytes to write, so a reader that stops costs a few hundred KiB and no more.
+// nothing is allocated per chunk but what Node does itself (see spent-buffers.ts), and no timer is touched per chunk (see
+// splice-sweep.ts). A source is paused while its destination has more than MOST_PENDING bytes to write, so a reader that
+// stops costs a few hundred KiB and no more.
 
 import type { Socket } from 'node:net';
 import type { Clock } from '../lib/clock.ts';
+import { spentBuffers } from './spent-buffers.ts';
 import { type SpliceSweep, sweepOf } from './splice-sweep.ts';
 
 export type SpliceEndReason =
@@ -237,6 +239,7 @@ function onData(this: SplicedSocket, chunk: Buffer): void {
     from.paused = true;
     this.pause();
   }
+  spentBuffers.add(chunk.length);
 }
 
 function onDrain(this: SplicedSocket): void {
