@@ -1,10 +1,13 @@
 // Checked values → Config: paths become absolute, secrets `Secret`, absent things null.
 
 import { dirname, resolve } from 'node:path';
+import { dnKey, parseDn } from '../lib/distinguished-name.ts';
+import { parseFilter } from '../lib/search-filter.ts';
 import { Secret } from '../lib/secret.ts';
 import { assemblePortal } from './assemble-portal.ts';
 import type {
   Config,
+  FilterTemplate,
   ImapUpstreamConfig,
   LdapUpstreamConfig,
   RedisConfig,
@@ -51,6 +54,13 @@ export function assemble(
       netbiosDomains: Object.fromEntries(
         Object.entries(users.netbiosDomains).map(([netbios, dns]) => [netbios.toUpperCase(), dns]),
       ),
+      dnTemplates: users.dnTemplates,
+      dns: Object.fromEntries(
+        Object.entries(users.dns).map(([name, user]) => [dnKey(parseDn(name) ?? []), user]),
+      ),
+      directory: users.directory
+        ? { ...users.directory, filter: filterTemplate(users.directory.filter) }
+        : null,
     },
     listeners: listeners.map(({ name, protocol, address, tls: mode, proxyProtocol, publicAddress }) => ({
       name,
@@ -67,11 +77,11 @@ export function assemble(
         assembleUpstream(name, upstream, secrets.get(name), absolute),
       ]),
     ),
-    routes: routes.map(({ users: pattern, imap, smtp, ldap }) => ({
+    routes: routes.map(({ users: pattern, imap, smtp, ldap, directory }) => ({
       users: pattern,
       ...(imap !== undefined && { imap }),
       ...(smtp !== undefined && { smtp }),
-      ...(ldap !== undefined && { ldap }),
+      ...(ldap !== undefined && { ldap, directory: assembleDirectory(directory) }),
     })),
     appPasswords: parsed.appPasswords,
     throttle: parsed.throttle,
@@ -132,7 +142,7 @@ function assembleUpstream(
     case 'smtp':
       return { ...common, protocol, login: smtpLogin(login, password) };
     case 'ldap':
-      return { ...common, protocol, login: ldapLogin(login, password) };
+      return { ...common, protocol, login: ldapLogin(login, password), userEntry: userEntry(upstream) };
   }
 }
 
@@ -156,6 +166,24 @@ function ldapLogin(login: ParsedLogin, password: Secret | undefined): LdapUpstre
   const { method, dn } = login;
   if (method === 'bind' || method === 'proxied-authorization') return { method, ...needed({ dn, password }) };
   throw new Error(`${method} was let through`);
+}
+
+function userEntry({ userDn, userSearch }: ParsedUpstream): LdapUpstreamConfig['userEntry'] {
+  if (userDn !== undefined) return { template: userDn };
+  return userSearch ? { base: userSearch.base, filter: filterTemplate(userSearch.filter) } : null;
+}
+
+function filterTemplate(text: string): FilterTemplate {
+  const filter = parseFilter(text);
+  if (filter === undefined) throw new Error('a filter was let through');
+  return { text, filter };
+}
+
+function assembleDirectory(
+  parsed: ParsedConfig['routes'][number]['directory'],
+): NonNullable<Config['routes'][number]['directory']> {
+  const { operations = ['search', 'compare'], maxEntries = null, maxTime = null } = parsed ?? {};
+  return { operations, maxEntries, maxTime };
 }
 
 /** The rules have seen to it that a login has what its method needs. */

@@ -1,8 +1,11 @@
 // The configuration as the rest of Postern sees it: checked, every default filled in, every time in milliseconds,
 // every path absolute, every secret a `Secret`. `load.ts` makes it; `sections/` say what may be written.
 
+import type { DnTemplate } from '../lib/distinguished-name.ts';
 import type { Protocol } from '../lib/protocol.ts';
+import type { SearchFilter } from '../lib/search-filter.ts';
 import type { Secret } from '../lib/secret.ts';
+import type { User } from '../lib/user.ts';
 import type { LogLevel } from './log-level.ts';
 
 export interface Config {
@@ -22,6 +25,12 @@ export interface Config {
     readonly defaultDomain: string | null;
     /** From NetBIOS domain, upper case, to DNS domain, lower case. */
     readonly netbiosDomains: Readonly<Record<string, string>>;
+    /** What users bind to LDAP as: the first that fits. */
+    readonly dnTemplates: readonly DnTemplate[];
+    /** From single names, as `dnKey` writes them. */
+    readonly dns: Readonly<Record<string, User>>;
+    /** Where to look for names that none of that makes a user of; null: nowhere. */
+    readonly directory: NameDirectoryConfig | null;
   };
   readonly listeners: readonly ListenerConfig[];
   readonly limits: LimitsConfig;
@@ -35,6 +44,23 @@ export interface Config {
   readonly portal: PortalConfig | null;
   readonly admin: HostPort | null;
   readonly log: { readonly level: LogLevel };
+}
+
+export interface NameDirectoryConfig {
+  /** The name of an upstream that speaks LDAP. */
+  readonly upstream: string;
+  readonly base: string;
+  readonly filter: FilterTemplate;
+  readonly attribute: string;
+  /** Milliseconds. */
+  readonly timeout: number;
+  readonly remember: number;
+}
+
+/** A search filter with fields in it. */
+export interface FilterTemplate {
+  readonly text: string;
+  readonly filter: SearchFilter;
 }
 
 export interface HostPort {
@@ -135,6 +161,11 @@ export interface LdapUpstreamConfig extends AnyUpstreamConfig {
     readonly dn: string;
     readonly password: Secret;
   };
+  /** How the user's own entry is found; null, which only `bind` allows: it is not looked for. */
+  readonly userEntry:
+    | { readonly template: DnTemplate }
+    | { readonly base: string; readonly filter: FilterTemplate }
+    | null;
 }
 
 export type UpstreamConfig = ImapUpstreamConfig | SmtpUpstreamConfig | LdapUpstreamConfig;
@@ -168,6 +199,25 @@ export interface RouteConfig {
   readonly imap?: string;
   readonly smtp?: string;
   readonly ldap?: string;
+  /** There if `ldap` is. */
+  readonly directory?: DirectoryConfig;
+}
+
+/** What clients may do in the directory. */
+export interface DirectoryConfig {
+  readonly operations: readonly (
+    | 'search'
+    | 'compare'
+    | 'add'
+    | 'delete'
+    | 'modify'
+    | 'modifyDn'
+    | 'passwordModify'
+  )[];
+  /** null: what the directory allows. */
+  readonly maxEntries: number | null;
+  /** Milliseconds; null: what the directory allows. */
+  readonly maxTime: number | null;
 }
 
 export interface AppPasswordsConfig {

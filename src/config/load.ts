@@ -125,7 +125,7 @@ function readPortalSecrets(
 function applyRules(written: Written): void {
   checkStore(written.get('store'));
   checkTls(written.get('tls'), written.get('listeners'));
-  checkUsers(written.get('users'));
+  checkUsers(written.get('users'), written.get('upstreams'));
   checkListeners(written.get('listeners'), written.get('admin'), written.get('portal'));
   checkUpstreams(written.get('upstreams'));
   checkPortal(written.get('portal'));

@@ -4,8 +4,11 @@
 import { isIPv6 } from 'node:net';
 import type {
   Config,
+  DirectoryConfig,
   GuessLimit,
   HostPort,
+  LdapUpstreamConfig,
+  NameDirectoryConfig,
   NotifyConfig,
   PortalConfig,
   RedisConfig,
@@ -37,6 +40,9 @@ function shapeOf(config: Config): Record<string, unknown> {
     users: {
       ...(config.users.defaultDomain !== null && { defaultDomain: config.users.defaultDomain }),
       netbiosDomains: config.users.netbiosDomains,
+      dnTemplates: config.users.dnTemplates.map(({ text }) => text),
+      dns: config.users.dns,
+      ...(config.users.directory && { directory: renderNameDirectory(config.users.directory) }),
     },
     listeners: config.listeners.map((listener) => ({
       name: listener.name,
@@ -56,7 +62,10 @@ function shapeOf(config: Config): Record<string, unknown> {
     upstreams: Object.fromEntries(
       Object.entries(config.upstreams).map(([name, upstream]) => [name, renderUpstream(upstream)]),
     ),
-    routes: config.routes,
+    routes: config.routes.map(({ directory, ...route }) => ({
+      ...route,
+      ...(directory && { directory: renderDirectory(directory) }),
+    })),
     appPasswords: { ...appPasswords, remember: duration(appPasswords.remember) },
     throttle: {
       ...throttle,
@@ -138,7 +147,27 @@ function renderUpstream(upstream: UpstreamConfig): Record<string, unknown> {
     loginDeadline: duration(upstream.loginDeadline),
     proxyProtocol: upstream.proxyProtocol,
     sendClientAddress: upstream.sendClientAddress,
+    ...(upstream.protocol === 'ldap' && renderUserEntry(upstream.userEntry)),
     ...(upstream.protocol === 'imap' && { acceptUnauthenticate: upstream.acceptUnauthenticate }),
+  };
+}
+
+function renderUserEntry(entry: LdapUpstreamConfig['userEntry']): Record<string, unknown> {
+  if (entry === null) return {};
+  if ('template' in entry) return { userDn: entry.template.text };
+  return { userSearch: { base: entry.base, filter: entry.filter.text } };
+}
+
+function renderNameDirectory(directory: NameDirectoryConfig): Record<string, unknown> {
+  const { filter, timeout, remember } = directory;
+  return { ...directory, filter: filter.text, timeout: duration(timeout), remember: duration(remember) };
+}
+
+function renderDirectory({ operations, maxEntries, maxTime }: DirectoryConfig): Record<string, unknown> {
+  return {
+    operations,
+    ...(maxEntries !== null && { maxEntries }),
+    ...(maxTime !== null && { maxTime: duration(maxTime) }),
   };
 }
 

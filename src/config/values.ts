@@ -4,8 +4,10 @@
 
 import { isIP } from 'node:net';
 import { z } from 'zod';
+import { parseDn } from '../lib/distinguished-name.ts';
 import { parseDuration } from '../lib/duration.ts';
 import { canonicalAddress, parseNetwork } from '../lib/network.ts';
+import { filterFields, parseFilter } from '../lib/search-filter.ts';
 import { parseUser } from '../lib/user.ts';
 import type { HostPort } from './config.ts';
 
@@ -131,6 +133,25 @@ function parseUserPattern(text: string): string | undefined {
   if (!text.startsWith('*@')) return parseUser(text);
   const name = parseDomain(text.slice(2));
   return name && `*@${name}`;
+}
+
+/** As written. */
+export function distinguishedName(example: string) {
+  const error = `must be a distinguished name such as ${example}`;
+  const check = (text: string) => (parseDn(text)?.length ? text : undefined);
+  return parsed(error, check).meta({ title: 'DN' });
+}
+
+/** A search filter with one of the fields in it, as written, or more of them. */
+export function filterTemplate(example: string, fields: readonly string[]) {
+  const named = orList(fields.map((field) => `{${field}}`));
+  const error = `must be a search filter (RFC 4515) with ${named} in it, such as ${example}`;
+  const check = (text: string) => {
+    const filter = parseFilter(text);
+    const used = filter === undefined ? [] : filterFields(filter);
+    return used.length > 0 && used.every((field) => fields.includes(field)) ? text : undefined;
+  };
+  return parsed(error, check).meta({ title: 'filter' });
 }
 
 /** A string that `parse` understands; the result is what `parse` makes of it. */

@@ -1,5 +1,12 @@
 // Step 1 of the gate: the name that a client typed becomes a user, or nothing.
 
+import {
+  type DistinguishedName,
+  type DnTemplate,
+  dnKey,
+  matchDnTemplate,
+  parseDn,
+} from '../lib/distinguished-name.ts';
 import { parseUser, type User } from '../lib/user.ts';
 
 export interface UserNames {
@@ -7,10 +14,16 @@ export interface UserNames {
   readonly defaultDomain: string | null;
   /** `DOMAIN\name`: NetBIOS domain in upper case → domain. */
   readonly netbiosDomains: Readonly<Record<string, string>>;
+  /** What users bind to LDAP as; the first that fits. */
+  readonly dnTemplates?: readonly DnTemplate[];
+  /** Single distinguished names, as `dnKey` writes them. */
+  readonly dns?: Readonly<Record<string, User>>;
 }
 
-/** `alice`, `EXAMPLE\alice` and `alice@EXAMPLE.com` are the user `alice@example.com`; undefined: no user can be called so. */
+/** `alice`, `EXAMPLE\alice`, `alice@EXAMPLE.com` and `uid=alice,ou=people,dc=example,dc=com` are the user `alice@example.com`; undefined: no user can be called so. */
 export function canonicalise(login: string, names: UserNames): User | undefined {
+  // No user has an equals sign in its name, and every distinguished name but the empty one has.
+  if (login.includes('=')) return ofDn(parseDn(login), names);
   const backslash = login.indexOf('\\');
   if (backslash !== -1) {
     // ASCII alone: Unicode's upper case makes an S of a long s and an I of a dotless i.
@@ -21,4 +34,19 @@ export function canonicalise(login: string, names: UserNames): User | undefined 
   }
   if (login.includes('@')) return parseUser(login);
   return names.defaultDomain === null ? undefined : parseUser(`${login}@${names.defaultDomain}`);
+}
+
+/** `uid=alice,ou=people,dc=example,dc=com`, by the first template that fits, or by itself. */
+function ofDn(dn: DistinguishedName | undefined, names: UserNames): User | undefined {
+  if (dn === undefined) return undefined;
+  const key = dnKey(dn);
+  if (names.dns !== undefined && Object.hasOwn(names.dns, key)) return names.dns[key];
+  for (const template of names.dnTemplates ?? []) {
+    const found = matchDnTemplate(template, dn);
+    if (found === undefined) continue;
+    const { user, local, domain = names.defaultDomain } = found;
+    if (user !== undefined) return parseUser(user);
+    return local === undefined || domain === null ? undefined : parseUser(`${local}@${domain}`);
+  }
+  return undefined;
 }

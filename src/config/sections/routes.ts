@@ -3,6 +3,7 @@
 import { suggestion } from '../suggest.ts';
 import { listOf, nameOf, section, userPattern } from '../values.ts';
 import type { Written } from '../written.ts';
+import { directorySchema } from './directory.ts';
 
 export const routesSchema = listOf(
   section({
@@ -18,6 +19,7 @@ export const routesSchema = listOf(
     ldap: nameOf('the name of an upstream')
       .optional()
       .describe('The upstream for the directory. Without it, these users have no directory.'),
+    directory: directorySchema.optional().describe('What they may do in the directory.'),
   }),
 ).min(1, { error: 'must have at least one route' });
 
@@ -28,6 +30,9 @@ export const ROUTED_PROTOCOLS = ['imap', 'smtp', 'ldap'] as const;
 export function checkRoutes(routes: Written, upstreams: Written): void {
   const known = new Map(upstreams.entries());
   for (const route of routes.items()) {
+    const directory = route.get('directory');
+    if (directory.isWritten && !route.get('ldap').isWritten)
+      directory.wrongKey('means nothing without ldap, must be left out');
     for (const protocol of ROUTED_PROTOCOLS) {
       const target = route.get(protocol);
       if (target.text === undefined) continue;

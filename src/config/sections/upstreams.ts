@@ -1,10 +1,13 @@
 // `upstreams`: the servers behind Postern, and how it logs in to them.
 
 import { z } from 'zod';
+import { parseDnTemplate } from '../../lib/distinguished-name.ts';
 import {
   choice,
+  distinguishedName,
   domain,
   duration,
+  filterTemplate,
   flag,
   hostPort,
   line,
@@ -102,6 +105,25 @@ const upstreamSchema = section({
     .describe(
       'IMAP: join clients to a server that offers UNAUTHENTICATE (RFC 8437) after login. A client could then log in there again, past Postern.',
     ),
+  userDn: parsed(
+    'must be a distinguished name with {local} or {user} as one of its values, such as "uid={local},ou=people,dc=example,dc=com"',
+    parseDnTemplate,
+  )
+    .meta({ title: 'DN template' })
+    .optional()
+    .describe(
+      'LDAP: the user’s own entry, with `{user}`, `{local}` or `{domain}` in it. For `proxied-authorization`, and for the answer to “Who am I”. This or `userSearch`.',
+    ),
+  userSearch: section({
+    base: distinguishedName('ou=people,dc=example,dc=com').describe('The entry below which to look.'),
+    filter: filterTemplate('(mail={user})', ['user', 'local', 'domain']).describe(
+      'What to look for (RFC 4515), with `{user}`, `{local}` or `{domain}` in it. One entry alone has to fit.',
+    ),
+  })
+    .optional()
+    .describe(
+      'LDAP: how the user’s own entry is looked for, where its name does not follow from the user’s.',
+    ),
 });
 
 export const upstreamsSchema = named(upstreamSchema);
@@ -133,6 +155,21 @@ export function checkUpstreams(upstreams: Written): void {
     const protocol = upstream.get('protocol').text;
     const other = protocol !== undefined && protocol !== 'imap';
     notWhen('acceptUnauthenticate', other, `means nothing with protocol: ${protocol}`);
+    const noDirectory = protocol !== undefined && protocol !== 'ldap';
+    notWhen('userDn', noDirectory, `means nothing with protocol: ${protocol}`);
+    notWhen('userSearch', noDirectory, `means nothing with protocol: ${protocol}`);
+    notWhen('userSearch', upstream.get('userDn').isWritten, 'stands beside userDn');
+    if (
+      upstream.get('login').get('method').text === 'proxied-authorization' &&
+      !upstream.get('userDn').isWritten &&
+      !upstream.get('userSearch').isWritten
+    ) {
+      upstream
+        .get('userDn')
+        .wrong(
+          'is missing, must be the user’s own entry, or userSearch has to be there: proxied-authorization needs it',
+        );
+    }
     checkLogin(upstream.get('login'), protocol);
   }
 }

@@ -47,7 +47,13 @@ describe('the example', () => {
   it('loads, and there is nothing to warn of', () => {
     const config = parseConfig(text, options);
     expect(configWarnings(config)).toEqual([]);
-    expect(Object.keys(config.upstreams)).toEqual(['dovecot', 'old-dovecot', 'postfix', 'slapd']);
+    expect(Object.keys(config.upstreams)).toEqual([
+      'dovecot',
+      'old-dovecot',
+      'postfix',
+      'slapd',
+      'active-directory',
+    ]);
   });
 
   it('shows every key, and its default where it says so', () => {

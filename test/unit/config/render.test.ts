@@ -22,6 +22,21 @@ log: { level: debug }
   expect(parse(text)).toEqual(config);
 });
 
+it('gives a directory and its names as they were written', () => {
+  const ldap = small('tls: implicit\n    login', 'tls: implicit\n    userDn: "uid={local},dc=x"\n    login')
+    .replace('protocol: imap\n    address', 'protocol: ldap\n    address')
+    .replace('method: plain, user: postern,', 'method: bind, dn: "cn=postern,dc=x",')
+    .replace('imap: dovecot', 'ldap: dovecot, directory: { operations: [search], maxTime: 90s }');
+  const names =
+    '{ dnTemplates: ["uid={user},dc=x"], dns: { "cn=a\\\\,b,dc=x": a@example.com }, directory: { upstream: dovecot, base: "dc=x", filter: "(uid={login})" } }';
+  const config = parse(`${ldap}users: ${names.replaceAll('"', "'").replaceAll('\\\\', '\\')}\n`);
+  const text = stringify(renderConfig(config)).replace('[secret]', MASTER_PASSWORD);
+  expect(text).toContain('maxTime: 90s');
+  expect(parse(text)).toEqual(config);
+  const search = config.upstreams.dovecot;
+  expect(search).toMatchObject({ userEntry: { template: { text: 'uid={local},dc=x' } } });
+});
+
 it('never gives a secret', () => {
   const shown = renderConfig(parse(SMALL));
   expect(stringify(shown) + JSON.stringify(shown)).not.toContain(MASTER_PASSWORD);

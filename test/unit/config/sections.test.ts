@@ -184,9 +184,58 @@ describe('upstreams', () => {
       smtp(written).replace('protocol: smtp', 'protocol: ldap').replace('smtp:', 'ldap:');
     expect(told(ldap('{ method: bind, dn: "cn=postern,dc=example", passwordFile: ./master }'))).toEqual([]);
     expect(told(ldap('{ method: proxied-authorization, user: postern, passwordFile: ./master }'))).toEqual([
+      'upstreams.dovecot.userDn: is missing, must be the user’s own entry, or userSearch has to be there: proxied-authorization needs it',
       'upstreams.dovecot.login.dn: is missing, must be the distinguished name that Postern binds as',
       'upstreams.dovecot.login.user: means nothing with this method, must be left out',
     ]);
+  });
+
+  it('for LDAP say how the user’s own entry is found', () => {
+    const ldap = (keys: string) =>
+      small('tls: implicit\n    login', `tls: implicit\n    ${keys}\n    login`)
+        .replace('protocol: imap\n    address', 'protocol: ldap\n    address')
+        .replace('{ method: plain, user: postern,', '{ method: proxied-authorization, dn: "cn=postern,dc=x",')
+        .replace('imap: dovecot', 'ldap: dovecot');
+    expect(parse(ldap('userDn: "uid={local},dc=example,dc=com"')).upstreams.dovecot).toMatchObject({
+      userEntry: { template: { text: 'uid={local},dc=example,dc=com' } },
+    });
+    expect(
+      parse(ldap('userSearch: { base: "dc=x", filter: "(mail={user})" }')).upstreams.dovecot,
+    ).toMatchObject({
+      userEntry: {
+        base: 'dc=x',
+        filter: { text: '(mail={user})', filter: { kind: 'equal', attribute: 'mail', value: '{user}' } },
+      },
+    });
+    for (const wrong of [
+      'uid=alice,dc=x',
+      'uid={login},dc=x',
+      'uid={local}x,dc=x',
+      'uid={local}+cn=x,dc=x',
+      '{local}',
+    ]) {
+      expect(told(ldap(`userDn: "${wrong}"`)), wrong).toEqual([
+        expect.stringContaining('must be a distinguished name with'),
+      ]);
+    }
+    for (const wrong of [
+      'mail={user}',
+      '(mail=*)',
+      '(mail={login})',
+      '(mail={user}',
+      '(mail={user}))',
+      '((mail={user}))',
+    ]) {
+      expect(told(ldap(`userSearch: { base: "dc=x", filter: "${wrong}" }`)), wrong).toEqual([
+        expect.stringContaining('must be a search filter (RFC 4515) with {user}, {local} or {domain} in it'),
+      ]);
+    }
+    expect(
+      told(ldap('userDn: "uid={local},dc=x"\n    userSearch: { base: "dc=x", filter: "(mail={user})" }')),
+    ).toEqual(['upstreams.dovecot.userSearch: stands beside userDn, must be left out']);
+    expect(
+      told(small('tls: implicit\n    login', 'tls: implicit\n    userDn: "uid={local},dc=x"\n    login')),
+    ).toEqual(['upstreams.dovecot.userDn: means nothing with protocol: imap, must be left out']);
   });
 
   it.each(['""', '"a\\r\\nb"', '"a\\0b"'])('do not log in as %s', (user) => {
@@ -325,6 +374,9 @@ describe('numbers, durations, networks', () => {
     expect(config.users).toEqual({
       defaultDomain: 'example.com',
       netbiosDomains: { EXAMPLE: 'example.com' },
+      dnTemplates: [],
+      dns: {},
+      directory: null,
     });
     expect(config.admin).toEqual({ host: '::1', port: 0 });
   });
@@ -402,4 +454,74 @@ describe('store', () => {
 it('writes paths as people do', () => {
   expect(formatPath(['listeners', 0, 'tls'])).toBe('listeners[0].tls');
   expect(formatPath(['upstreams', 'a b', 'tls'])).toBe('upstreams["a b"].tls');
+});
+
+describe('users', () => {
+  const users = (written: string) => `${SMALL}users: ${written}\n`;
+
+  it('have distinguished names, by template and one by one', () => {
+    const config = parse(
+      users(
+        '{ dnTemplates: ["uid={user},dc=x"], dns: { "CN=Nextcloud, ou=Services,dc=x": Nextcloud@Example.com } }',
+      ),
+    );
+    expect(config.users.dnTemplates.map(({ text }) => text)).toEqual(['uid={user},dc=x']);
+    expect(config.users.dns).toEqual({ 'cn=nextcloud,ou=services,dc=x': 'nextcloud@example.com' });
+  });
+
+  it.each([
+    ['{ dnTemplates: ["uid={local},dc=x"] }', 'users.dnTemplates[0]: has no domain in it'],
+    [
+      '{ defaultDomain: a.example, dnTemplates: ["uid=alice,dc=x"] }',
+      'users.dnTemplates[0]: is "uid=alice,dc=x", must be',
+    ],
+    ['{ dns: { nextcloud: a@example.com } }', 'users.dns.nextcloud: is no distinguished name'],
+    ['{ dns: { "cn=a": "a b" } }', 'users.dns["cn=a"]: is "a b", must be a user'],
+    [
+      '{ dns: { "cn=a,dc=x": a@example.com, "CN=A, dc=x": b@example.com } }',
+      'is cn=a,dc=x in another spelling',
+    ],
+    [
+      '{ directory: { upstream: dovecot, base: "dc=x", filter: "(uid={login})" } }',
+      'users.directory.upstream: names an upstream of another protocol',
+    ],
+    [
+      '{ directory: { upstream: slap, base: "dc=x", filter: "(uid={login})" } }',
+      'users.directory.upstream: names no upstream',
+    ],
+    [
+      '{ directory: { upstream: dovecot, base: "x", filter: "(uid={user})" } }',
+      'users.directory.base: is "x", must be',
+    ],
+  ])('%s is refused', (written, says) => {
+    expect(told(users(written)).join('\n')).toContain(says);
+  });
+});
+
+describe('what may be done in a directory', () => {
+  const route = (written: string) =>
+    small('imap: dovecot }', `ldap: dovecot${written} }`)
+      .replace('protocol: imap\n    address', 'protocol: ldap\n    address')
+      .replace('{ method: plain, user: postern,', '{ method: bind, dn: "cn=postern,dc=x",');
+
+  it('is reading, unless told', () => {
+    const reading = { operations: ['search', 'compare'], maxEntries: null, maxTime: null };
+    expect(parse(route('')).routes[0]!.directory).toEqual(reading);
+    expect(
+      parse(route(', directory: { operations: [modify], maxEntries: 5, maxTime: 1m }')).routes[0]!.directory,
+    ).toEqual({
+      operations: ['modify'],
+      maxEntries: 5,
+      maxTime: 60_000,
+    });
+  });
+
+  it('means nothing without one', () => {
+    expect(told(small('imap: dovecot }', 'imap: dovecot, directory: {} }'))).toEqual([
+      'routes[0].directory: means nothing without ldap, must be left out',
+    ]);
+    expect(told(route(', directory: { operations: [bind] }')).join()).toContain(
+      'must be search, compare, add',
+    );
+  });
 });

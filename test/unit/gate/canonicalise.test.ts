@@ -3,6 +3,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { canonicalise } from '../../../src/gate/canonicalise.ts';
+import { parseDnTemplate } from '../../../src/lib/distinguished-name.ts';
+import { parseUser } from '../../../src/lib/user.ts';
 
 const NAMES = {
   defaultDomain: 'example.com',
@@ -78,4 +80,57 @@ test('a canonical user is itself when it is typed, and no login throws', () => {
     }),
     { numRuns: 2000 },
   );
+});
+
+describe('distinguished names', () => {
+  const names = {
+    ...NAMES,
+    dnTemplates: [
+      parseDnTemplate('uid={local},ou=people,dc=example,dc=com')!,
+      parseDnTemplate('cn={user},ou=mail,dc=example,dc=com')!,
+      parseDnTemplate('uid={local},ou={domain},o=hosting')!,
+    ],
+    dns: { 'cn=nextcloud,ou=services,dc=example,dc=com': parseUser('nextcloud@example.com')! },
+  };
+
+  test.each([
+    ['uid=alice,ou=people,dc=example,dc=com', 'alice@example.com'],
+    ['UID=Alice, OU=People, DC=Example, DC=COM', 'alice@example.com'],
+    ['uid=\\61lice,ou=people,dc=example,dc=com', 'alice@example.com'],
+    ['cn=bob@example.org,ou=mail,dc=example,dc=com', 'bob@example.org'],
+    ['uid=carol,ou=example.net,o=hosting', 'carol@example.net'],
+    ['CN=Nextcloud,ou=services, dc=example,dc=com', 'nextcloud@example.com'],
+  ])('%s is %s', (login, user) => {
+    expect(canonicalise(login, names)).toBe(user);
+  });
+
+  test.each([
+    ['an asterisk', 'uid=*,ou=people,dc=example,dc=com'],
+    ['an escaped asterisk', 'uid=\\2a,ou=people,dc=example,dc=com'],
+    ['a filter', 'uid=alice)(uid=*,ou=people,dc=example,dc=com'],
+    ['NUL', 'uid=alice\0,ou=people,dc=example,dc=com'],
+    ['an escaped NUL', 'uid=alice\\00,ou=people,dc=example,dc=com'],
+    ['a comma', 'uid=alice\\,bob,ou=people,dc=example,dc=com'],
+    ['an escaped comma', 'uid=alice\\2C,ou=people,dc=example,dc=com'],
+    ['a backslash', 'uid=alice\\\\,ou=people,dc=example,dc=com'],
+    ['a quote', 'uid=\\"alice\\",ou=people,dc=example,dc=com'],
+    ['quotes', 'uid="alice",ou=people,dc=example,dc=com'],
+    ['two values', 'uid=alice+cn=bob,ou=people,dc=example,dc=com'],
+    ['not UTF-8', 'uid=alice\\ff,ou=people,dc=example,dc=com'],
+    ['an @ in the local part', 'uid=alice@example.org,ou=people,dc=example,dc=com'],
+    ['a replacement character', 'uid=alic\ufffd,ou=people,dc=example,dc=com'],
+    ['another place', 'uid=alice,ou=services,dc=example,dc=com'],
+    ['a place below', 'uid=alice,ou=x,ou=people,dc=example,dc=com'],
+    ['the place itself', 'ou=people,dc=example,dc=com'],
+    ['a property of every object', '__proto__=x'],
+    ['an equals sign behind a domain', 'EXAMPLE\\a=b'],
+  ])('nobody: %s', (_, login) => {
+    expect(canonicalise(login, names)).toBeUndefined();
+  });
+
+  test('without a default domain, a local part alone is nobody', () => {
+    const without = { ...names, defaultDomain: null };
+    expect(canonicalise('uid=alice,ou=people,dc=example,dc=com', without)).toBeUndefined();
+    expect(canonicalise('uid=carol,ou=example.net,o=hosting', without)).toBe('carol@example.net');
+  });
 });
