@@ -6,6 +6,7 @@ import { UnavailableError } from '../../lib/errors.ts';
 import type { AppPassword } from '../../passwords/app-password.ts';
 import type { PasswordRecord } from '../../passwords/record.ts';
 import { PasswordRefusedError } from '../../passwords/service.ts';
+import { HashQueueFullError } from '../../passwords/verifier.ts';
 import type { PortalDeps } from '../context.ts';
 import { en } from '../texts.ts';
 import type { Answer } from './answer.ts';
@@ -100,7 +101,7 @@ export function createPages(server: FastifyInstance, deps: PortalDeps, answer: A
 
   function refusal(error: unknown, typed: Typed): Outcome {
     const t = en.create.errors;
-    if (error instanceof UnavailableError) {
+    if (error instanceof UnavailableError || error instanceof HashQueueFullError) {
       deps.events.storeFailed('portal create', error);
       return { kind: 'problems', problems: { form: t.busy }, status: 503 };
     }
