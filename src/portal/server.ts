@@ -23,6 +23,7 @@ import type { SelectorKeys } from '../passwords/selector-keys.ts';
 import type { Passwords } from '../passwords/service.ts';
 import { HashQueueFullError } from '../passwords/verifier.ts';
 import type { LiveSessions } from '../sessions/live-sessions.ts';
+import type { PortalStore } from '../store/portal-store.ts';
 import type { Store } from '../store/store.ts';
 import { createAudit } from './audit.ts';
 import { Buckets } from './buckets.ts';
@@ -61,7 +62,7 @@ export interface PortalPages {
 export interface PortalServerDeps {
   readonly address: { readonly host: string; readonly port: number };
   readonly terms: () => PortalTerms;
-  readonly store: Store;
+  readonly store: PortalStore & Pick<Store, 'select'>;
   readonly keys: Pick<SelectorKeys, 'derive'>;
   readonly passwords: Passwords;
   readonly sessions: Pick<LiveSessions, 'list' | 'end'>;
