@@ -1,6 +1,7 @@
 // Arguments → command → exit code. The only place that knows exit codes (they follow sysexits(3)).
 
 import { Command, CommanderError } from 'commander';
+import { auditCommand } from './cli/audit.ts';
 import { checkConfigCommand } from './cli/check-config.ts';
 import { healthcheckCommand } from './cli/healthcheck.ts';
 import { passwordCommand } from './cli/password.ts';
@@ -23,6 +24,7 @@ const COMMANDS: readonly ((terminal: Terminal, env: NodeJS.ProcessEnv) => Comman
   userCommand,
   sessionsCommand,
   throttleCommand,
+  auditCommand,
   checkConfigCommand,
   printConfigCommand,
   healthcheckCommand,

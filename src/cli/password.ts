@@ -7,6 +7,7 @@ import { parseNetwork } from '../lib/network.ts';
 import { PROTOCOLS, type Protocol } from '../lib/protocol.ts';
 import type { PasswordRecord } from '../passwords/record.ts';
 import type { Standing } from '../store/store.ts';
+import { note } from './audit.ts';
 import { type ConfigOption, withConfigOption } from './config-option.ts';
 import { parseExpiry } from './expiry.ts';
 import { openRecords } from './open-records.ts';
@@ -74,6 +75,7 @@ async function createPassword(options: CreateOptions, terminal: Terminal, env: N
     networks,
     expiresAt,
   });
+  await note(records, { user, action: 'created', passwordId: record.id, name: record.name }, terminal);
   if (options.json) {
     const { id, name } = record;
     terminal.stdout(
@@ -145,6 +147,10 @@ async function revokePasswords(
   if (byUser) {
     const user = readUser(options.user!, records.config.users.defaultDomain);
     const revoked = await records.store.revoke({ user }, now);
+    if (revoked.length > 0) {
+      const detail = countOfPasswords(revoked.length);
+      await note(records, { user, action: 'deleted_all', detail }, terminal);
+    }
     terminal.stdout(`revoked ${countOfPasswords(revoked.length)} of ${user}\n`);
     return;
   }
@@ -157,8 +163,11 @@ async function revokePasswords(
   for (const id of new Set(ids)) {
     const record = known.get(id);
     if (record === undefined) unknown.push(quoted(id));
-    else if (revoked.has(id)) terminal.stdout(`revoked ${describe(record)}\n`);
-    else terminal.stdout(`already revoked: ${describe(record)}\n`);
+    else if (revoked.has(id)) {
+      const { user, name } = record;
+      await note(records, { user, action: 'deleted', passwordId: id, name }, terminal);
+      terminal.stdout(`revoked ${describe(record)}\n`);
+    } else terminal.stdout(`already revoked: ${describe(record)}\n`);
   }
   if (unknown.length > 0) throw new RefusedError(`no such app password: ${unknown.join(', ')}`);
 }

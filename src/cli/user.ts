@@ -2,6 +2,7 @@
 
 import { Command } from 'commander';
 import { systemClock } from '../lib/clock.ts';
+import { note } from './audit.ts';
 import { type ConfigOption, withConfigOption } from './config-option.ts';
 import { openRecords } from './open-records.ts';
 import { countOfPasswords } from './output.ts';
@@ -38,6 +39,7 @@ async function setDisabled(
     return;
   }
   await records.store.setUserDisabled(user, disabled ? systemClock.now() : null);
+  await note(records, { user, action: disabled ? 'disabled' : 'enabled' }, terminal);
   terminal.stdout(
     disabled
       ? `disabled ${user}: logins are refused and live sessions end; ${countOfPasswords(live)} kept\n`

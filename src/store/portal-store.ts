@@ -1,5 +1,6 @@
 // What the portal keeps in the store: who is signed in, and audit records. Part of `Store`; sql-store.ts has the rest.
 
+import { randomBytes } from 'node:crypto';
 import type { User } from '../lib/user.ts';
 
 /** A sign-in to the portal. */
@@ -27,6 +28,29 @@ export interface AuditRecord {
   readonly passwordId: string | null;
   readonly name: string | null;
   readonly detail: string | null;
+}
+
+const LONGEST_DETAIL = 200;
+
+/** A record of what happened now, with an id of its own. */
+export function auditRecord(
+  event: Pick<AuditRecord, 'by' | 'user' | 'action' | 'from'> &
+    Partial<Pick<AuditRecord, 'passwordId' | 'name' | 'detail'>>,
+  at: number,
+): AuditRecord {
+  const { by, user, action, from, passwordId = null, name = null, detail = null } = event;
+  const id = `au_${randomBytes(9).toString('base64url')}`;
+  return {
+    id,
+    at,
+    by,
+    user,
+    action,
+    from,
+    passwordId,
+    name,
+    detail: detail?.slice(0, LONGEST_DETAIL) ?? null,
+  };
 }
 
 /** A user with records, or who was disabled. */
