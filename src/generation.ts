@@ -14,6 +14,7 @@ import { type PortalFiles, portalTerms, readPortalFiles } from './portal-terms.t
 import type { ImapDeps } from './protocols/imap/dialogue.ts';
 import { createImapServer } from './protocols/imap/session.ts';
 import type { ImapUpstream } from './protocols/imap/upstream.ts';
+import { NameDirectory, type NameDirectoryDeps } from './protocols/ldap/names.ts';
 import { createLdapServer } from './protocols/ldap/session.ts';
 import type { LdapUpstream } from './protocols/ldap/upstream.ts';
 import { createSmtpServer } from './protocols/smtp/session.ts';
@@ -96,6 +97,7 @@ export function makeGeneration(
     gate: new Gate({
       ...gate,
       names: config.users,
+      lookUpName: nameLookUp(config, upstreams, { clock, events }),
       routes: config.routes,
       hash: config.appPasswords.hash,
       failureDelay: config.throttle.failureDelay,
@@ -119,6 +121,18 @@ export function makeGeneration(
   const portal =
     config.portal === null || portalFiles === null ? null : portalTerms(config, config.portal, portalFiles);
   return { config, serverTls, protocols, loginDeadline, upstreams, portal };
+}
+
+/** Undefined where no directory is to be asked whose a name is. */
+function nameLookUp(
+  { users: { directory: rules } }: Config,
+  upstreams: ReadonlyMap<string, Upstream>,
+  deps: Pick<NameDirectoryDeps, 'clock' | 'events'>,
+): GateDeps['lookUpName'] {
+  const target = rules === null ? undefined : speaking('ldap', upstreams).get(rules.upstream);
+  if (rules === null || target === undefined) return undefined;
+  const names = new NameDirectory({ ...deps, target, rules });
+  return (login, network) => names.lookUp(login, network);
 }
 
 function speaking<P extends Upstream['protocol']>(

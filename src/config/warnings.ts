@@ -18,6 +18,7 @@ export function configWarnings(config: Config): string[] {
     ...listenerWarnings(config),
     ...redisWarnings(config),
     ...routeWarnings(config),
+    ...nameWarnings(config),
     ...limitWarnings(config),
     ...storeWarnings(config),
     ...portalWarnings(config),
@@ -80,7 +81,7 @@ function redisWarnings({ redis }: Config): string[] {
   ];
 }
 
-function routeWarnings({ routes, upstreams }: Config): string[] {
+function routeWarnings({ routes, upstreams, users }: Config): string[] {
   const everyone = routes.findIndex((route) => route.users === '*');
   const unreachable = routes.flatMap((_, index) =>
     everyone !== -1 && index > everyone
@@ -90,6 +91,7 @@ function routeWarnings({ routes, upstreams }: Config): string[] {
       : [],
   );
   const used = new Set(routes.flatMap((route) => [route.imap, route.smtp, route.ldap]));
+  if (users.directory !== null) used.add(users.directory.upstream);
   const unused = Object.keys(upstreams).flatMap((name) =>
     used.has(name) ? [] : [`upstreams.${name}: has no route, so nobody gets there; add one or leave it out`],
   );
@@ -106,6 +108,14 @@ const PASSES_BY_MEMORY = [
 ];
 
 const LEAST_IDLE = 30 * 60_000;
+
+/** Nobody is to tell by the time of a refusal whether a name is somebody's. */
+function nameWarnings({ users: { directory }, throttle }: Config): string[] {
+  if (directory === null || directory.timeout < throttle.failureDelay) return [];
+  return [
+    'users.directory.timeout: is not below throttle.failureDelay, so the time of an answer could tell whose a name is; use half of it',
+  ];
+}
 
 function limitWarnings({ limits, throttle, appPasswords: { hash } }: Config): string[] {
   const warnings: string[] = [];

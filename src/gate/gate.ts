@@ -33,8 +33,19 @@ const DAY = 86_400_000;
  */
 const CLOSING_DELAY = 250;
 
+/**
+ * Asks a directory whose name it is: another name for the user, null for nobody, or `unavailable` if it cannot tell. Bounded in time,
+ * in number, and for one network.
+ */
+export type LookUpName = (
+  login: string,
+  network: string,
+) => Promise<{ readonly name: string | null } | 'unavailable'>;
+
 export interface GateDeps {
   readonly names: UserNames;
+  /** For LDAP logins that `names` makes no user of; undefined: those are nobody's. */
+  readonly lookUpName?: LookUpName | undefined;
   readonly routes: readonly Route[];
   readonly store: Pick<Store, 'select' | 'rehash'>;
   readonly keys: Pick<SelectorKeys, 'selectors' | 'fingerprint'>;
@@ -99,9 +110,11 @@ export class Gate {
     // An old client's first try: no guess, no attempt, nothing.
     if (attempt.secret.isEmpty) return judgement(refused('empty_password'));
     const network = networkOf(attempt.client.address);
-    const user = canonicalise(attempt.login, this.#deps.names);
+    const named = canonicalise(attempt.login, this.#deps.names);
     const password = readAppPassword(attempt.secret);
-    if (password === undefined) return this.#noGuess(network, 'not_an_app_password', loggable(user));
+    if (password === undefined) return this.#noGuess(network, 'not_an_app_password', loggable(named));
+    const user = named ?? (await this.#lookUp(attempt, network));
+    if (user === 'unavailable') return judgement({ kind: 'unavailable', reason: 'name_lookup' });
     if (user === undefined) return this.#noGuess(network, 'bad_credentials', null);
     const candidate = { attempt, user, password, network };
     try {
@@ -114,10 +127,24 @@ export class Gate {
     }
   }
 
+  /** Step 1 again, for a name that only a directory knows: whatever it is there, it is a user or nobody here. */
+  async #lookUp({ protocol, login }: Attempt, network: string): Promise<User | undefined | 'unavailable'> {
+    const { lookUpName, names, events } = this.#deps;
+    if (lookUpName === undefined || protocol !== 'ldap') return undefined;
+    try {
+      const found = await lookUpName(login, network);
+      if (found === 'unavailable') return found;
+      return found.name === null ? undefined : canonicalise(found.name, names);
+    } catch (error) {
+      events.internalError('name look-up', error);
+      return 'unavailable';
+    }
+  }
+
   /** Steps 3 to 5: the records that could be meant, and whether one of them is. */
   async #select(candidate: Candidate): Promise<Judgement> {
     const { user, password } = candidate;
-    const selection = await this.#lookUp(candidate);
+    const selection = await this.#records(candidate);
     if (!('records' in selection)) return selection;
     let isOverBudget = false;
     for (const record of selection.records) {
@@ -134,7 +161,7 @@ export class Gate {
   }
 
   /** The look-up, or the verdict by what is remembered while the store does not answer. */
-  async #lookUp(candidate: Candidate): Promise<Selection | Judgement> {
+  async #records(candidate: Candidate): Promise<Selection | Judgement> {
     const { store, keys, remembered, events } = this.#deps;
     const { user, password } = candidate;
     try {

@@ -51,6 +51,8 @@ export const UNAVAILABLE_REASONS = [
   'upstream_refused_postern',
   'upstream_protocol',
   'upstream_unauthenticate',
+  'upstream_no_entry',
+  'name_lookup',
   'session_ended',
   'health_check',
 ] as const;

@@ -60,6 +60,13 @@ export class Framer {
     return message;
   }
 
+  /** What was pushed and not given, which is forgotten here. */
+  takeRest(): Buffer {
+    const rest = this.#unread === 0 ? Buffer.alloc(0) : this.#join();
+    this.clear();
+    return rest;
+  }
+
   /** Forgets all that was not given. */
   clear(): void {
     this.#chunks = [];

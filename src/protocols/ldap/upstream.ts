@@ -1,4 +1,10 @@
-// The directory behind Postern: connecting to it, and binding there.
+// The directory behind Postern: a connection of its own for each client's, bound as Postern's account.
+//
+//   P: 1 ExtendedRequest StartTLS     U: 1 ExtendedResponse success   (if configured; ids begin anew on TLS)
+//   P: 1 BindRequest                  U: 1 BindResponse success       (RFC 4511 §4.2; simple, version 3)
+//   P: 2 SearchRequest                U: 2 SearchResultEntry, 2 SearchResultDone   (the user's entry: user-entry.ts)
+//
+// A failure here is never the user's "wrong password": it is unavailable to the client, and loud to the operator.
 
 import type { Socket } from 'node:net';
 import type { Clock } from '../../lib/clock.ts';
@@ -6,8 +12,13 @@ import type { DnTemplate } from '../../lib/distinguished-name.ts';
 import type { SearchFilter } from '../../lib/search-filter.ts';
 import type { Secret } from '../../lib/secret.ts';
 import type { User } from '../../lib/user.ts';
+import { connectUpstream, type DialOptions } from '../../upstream/dial.ts';
+import { PlaintextBeforeTlsError, UpstreamUnreachableError } from '../../upstream/errors.ts';
 import type { UpstreamAddress, UpstreamTarget } from '../../upstream/target.ts';
+import { startTls } from '../../upstream/tls.ts';
 import { UpstreamLoginError } from '../admission.ts';
+import { DirectoryClient } from './directory-client.ts';
+import { findUserEntry } from './user-entry.ts';
 
 /** How the user's own entry is found. Values are put in escaped (RFC 4514 §2.4, RFC 4515 §3). */
 export type EntryRule =
@@ -77,6 +88,80 @@ export interface Directory {
 // secret's shape was looked at, and within the constant delay of a refusal.
 
 /** Rejects with UpstreamLoginError, or with anything once the signal has aborted. */
-export async function openDirectory(_target: LdapUpstream, _login: DirectoryLogin): Promise<Directory> {
-  throw new UpstreamLoginError('upstream_unreachable', 'not built yet');
+export async function openDirectory(target: LdapUpstream, login: DirectoryLogin): Promise<Directory> {
+  const { signal, clock, client: source, destination, user } = login;
+  const { client, address } = await connectDirectory(target, {
+    signal,
+    clock,
+    client: { source, destination },
+  });
+  return withDeadline(client, address, target, signal, async () => {
+    await client.bind(target.login.dn, target.login.password);
+    const userDn = target.userEntry === null ? null : await findUserEntry(client, target.userEntry, user);
+    return { socket: client.socket, rest: client.letGo(), userDn };
+  });
+}
+
+/** A connection on which nothing was said yet but StartTLS. Rejects with UpstreamLoginError, or with the signal's reason. */
+export async function connectDirectory(
+  target: LdapUpstream,
+  options: Pick<DialOptions, 'signal' | 'clock' | 'client'>,
+): Promise<{ client: DirectoryClient; address: UpstreamAddress }> {
+  try {
+    return await connectUpstream(
+      target,
+      async (socket, { address }) => ({ client: await secure(target, address, socket), address }),
+      { ...options, onConnected: target.onConnected },
+    );
+  } catch (error) {
+    if (error instanceof UpstreamUnreachableError)
+      throw new UpstreamLoginError('upstream_unreachable', error.message);
+    throw error;
+  }
+}
+
+/** A directory does not greet. StartTLS belongs to connecting, so that a host that fails in it is followed by the next. */
+async function secure(
+  target: UpstreamTarget,
+  address: UpstreamAddress,
+  socket: Socket,
+): Promise<DirectoryClient> {
+  const client = new DirectoryClient(socket);
+  if (target.tls !== 'starttls') return client;
+  await client.startTls();
+  // RFC 4511 §4.14.1: what comes in clear behind the answer is not the directory's word (CVE-2021-33515).
+  if (client.letGo().length > 0) {
+    socket.destroy();
+    throw new PlaintextBeforeTlsError();
+  }
+  return new DirectoryClient(await startTls(socket, target, address));
+}
+
+/** Runs the login's steps within their time. If they fail, the connection is gone. */
+export async function withDeadline<T>(
+  client: DirectoryClient,
+  address: UpstreamAddress,
+  target: LdapUpstream,
+  signal: AbortSignal | undefined,
+  steps: () => Promise<T>,
+): Promise<T> {
+  const late = setTimeout(
+    () => client.fail('upstream_unreachable', 'no end of the login'),
+    target.loginDeadline,
+  );
+  const abort = () => client.fail('session_ended', 'the client is gone or its session was ended');
+  signal?.addEventListener('abort', abort);
+  try {
+    if (signal?.aborted) abort();
+    return await steps();
+  } catch (error) {
+    client.socket.destroy();
+    // It answered, and then went or fell silent: the operator wants to know that as much as a refused connection.
+    if (error instanceof UpstreamLoginError && error.reason === 'upstream_unreachable')
+      target.onFailed(address, error);
+    throw error;
+  } finally {
+    clearTimeout(late);
+    signal?.removeEventListener('abort', abort);
+  }
 }
