@@ -128,6 +128,7 @@ export async function createApp(config: Config, overrides: AppOverrides = {}): P
   let generation: Generation = makeGeneration(config, await readConfigFiles(config), lasting);
   started.defer(() => {
     for (const { health } of generation.upstreams.values()) health[Symbol.dispose]();
+    generation.smtpExtensions[Symbol.dispose]();
   });
   events.certificateLoaded(generation.serverTls, clock.now());
   const certificateWatch = started.use(

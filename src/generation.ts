@@ -17,6 +17,7 @@ import type { ImapUpstream } from './protocols/imap/upstream.ts';
 import { NameDirectory, type NameDirectoryDeps } from './protocols/ldap/names.ts';
 import { createLdapServer } from './protocols/ldap/session.ts';
 import type { LdapUpstream } from './protocols/ldap/upstream.ts';
+import { LearntExtensions } from './protocols/smtp/extensions.ts';
 import { createSmtpServer } from './protocols/smtp/session.ts';
 import type { SmtpUpstream } from './protocols/smtp/upstream.ts';
 import { UpstreamHealth } from './upstream/health.ts';
@@ -35,6 +36,7 @@ export interface Lasting {
 export interface Generation extends Terms {
   readonly config: Config;
   readonly upstreams: ReadonlyMap<string, Upstream>;
+  readonly smtpExtensions: LearntExtensions;
   /** null: there is no portal. */
   readonly portal: PortalTerms | null;
 }
@@ -86,6 +88,9 @@ export function makeGeneration(
       health: isSame ? old.health : new UpstreamHealth({ ...placeOf(target), clock, events }),
       onConnected: (_address, seconds) => events.upstreamConnected(name, seconds),
       onFailed: (address, error) => events.upstreamFailed(name, addressText(address), error.message),
+      ...(target.protocol === 'smtp' && {
+        onExtensions: (extensions: ReadonlyMap<string, string>) => smtpExtensions.learn(name, extensions),
+      }),
     });
   }
   for (const [name, { health }] of before?.upstreams ?? []) {
@@ -93,6 +98,13 @@ export function makeGeneration(
     health[Symbol.dispose]();
     events.upstreamGone(name);
   }
+  const routed = new Set(config.routes.map(({ smtp }) => smtp));
+  const smtpExtensions = new LearntExtensions({
+    upstreams: new Map([...speaking('smtp', upstreams)].filter(([name]) => routed.has(name))),
+    hostname: config.hostname,
+    clock,
+    before: before?.smtpExtensions,
+  });
   const shared = {
     gate: new Gate({
       ...gate,
@@ -120,7 +132,7 @@ export function makeGeneration(
   };
   const portal =
     config.portal === null || portalFiles === null ? null : portalTerms(config, config.portal, portalFiles);
-  return { config, serverTls, protocols, loginDeadline, upstreams, portal };
+  return { config, serverTls, protocols, loginDeadline, upstreams, smtpExtensions, portal };
 }
 
 /** Undefined where no directory is to be asked whose a name is. */

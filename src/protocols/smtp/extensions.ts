@@ -8,14 +8,6 @@
 import type { Clock } from '../../lib/clock.ts';
 import { askExtensions, type SmtpUpstream } from './upstream.ts';
 
-/** What sessions tell and what dialogues ask. */
-export interface OfferedExtensions {
-  /** Upper-case keyword → parameters, as EHLO may say them to a client. */
-  offered(): ReadonlyMap<string, string>;
-  /** What an upstream has told a session, after its login. */
-  learn(upstream: string, extensions: ReadonlyMap<string, string>): void;
-}
-
 export interface LearntExtensionsOptions {
   /** All that clients can be routed to. */
   readonly upstreams: ReadonlyMap<string, SmtpUpstream>;
@@ -41,7 +33,7 @@ const RETRY = 30_000;
 
 const OF_ALL = ['8BITMIME', 'SMTPUTF8', 'DSN', 'ENHANCEDSTATUSCODES'] as const;
 
-export class LearntExtensions implements OfferedExtensions, Disposable {
+export class LearntExtensions implements Disposable {
   readonly #learnt = new Map<string, Learnt>();
   readonly #upstreams: ReadonlyMap<string, SmtpUpstream>;
   readonly #options: LearntExtensionsOptions;
@@ -51,15 +43,17 @@ export class LearntExtensions implements OfferedExtensions, Disposable {
   constructor(options: LearntExtensionsOptions) {
     this.#options = options;
     this.#upstreams = options.upstreams;
-    for (const name of this.#upstreams.keys()) {
-      const known = options.before?.#learnt.get(name);
-      if (known !== undefined) this.#learnt.set(name, known);
+    const { before } = options;
+    if (before !== undefined) {
+      for (const [name, known] of before.#learnt)
+        if (this.#upstreams.has(name)) this.#learnt.set(name, known);
+      before[Symbol.dispose]();
     }
-    options.before?.[Symbol.dispose]();
     // Known ones too: a reload may have given the name to another server, or to one that was told to do more.
     for (const [name, upstream] of this.#upstreams) void this.#ask(name, upstream);
   }
 
+  /** What EHLO may say to a client: upper-case keyword → parameters. */
   offered(): ReadonlyMap<string, string> {
     return this.for(this.#upstreams.keys());
   }
@@ -79,6 +73,7 @@ export class LearntExtensions implements OfferedExtensions, Disposable {
     return found;
   }
 
+  /** What an upstream has told a session, after its login. */
   learn(upstream: string, extensions: ReadonlyMap<string, string>): void {
     if (this.#upstreams.has(upstream)) {
       this.#learnt.set(upstream, { extensions: new Map(extensions), at: this.#options.clock.monotonic() });
