@@ -84,6 +84,7 @@ export function assemble(
       ...(ldap !== undefined && { ldap, directory: assembleDirectory(directory) }),
     })),
     appPasswords: parsed.appPasswords,
+    ldap: parsed.ldap,
     throttle: parsed.throttle,
     portal: parsed.portal ? assemblePortal(parsed.portal, portal, absolute) : null,
     admin: admin ? admin.address : null,

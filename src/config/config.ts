@@ -39,6 +39,11 @@ export interface Config {
   /** In the order written: the first that matches a user wins. */
   readonly routes: readonly RouteConfig[];
   readonly appPasswords: AppPasswordsConfig;
+  readonly ldap: {
+    readonly anonymousBind: boolean;
+    /** Of a client's message after Bind. */
+    readonly maxMessageKiB: number;
+  };
   readonly throttle: ThrottleConfig;
   /** null: there is no portal. */
   readonly portal: PortalConfig | null;

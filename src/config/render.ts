@@ -67,6 +67,7 @@ function shapeOf(config: Config): Record<string, unknown> {
       ...(directory && { directory: renderDirectory(directory) }),
     })),
     appPasswords: { ...appPasswords, remember: duration(appPasswords.remember) },
+    ldap: config.ldap,
     throttle: {
       ...throttle,
       failureDelay: duration(throttle.failureDelay),

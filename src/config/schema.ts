@@ -3,6 +3,7 @@
 import type { z } from 'zod';
 import { adminSchema, logSchema } from './sections/admin.ts';
 import { appPasswordsSchema } from './sections/app-passwords.ts';
+import { ldapSchema } from './sections/ldap.ts';
 import { limitsSchema } from './sections/limits.ts';
 import { listenersSchema } from './sections/listeners.ts';
 import { portalSchema } from './sections/portal.ts';
@@ -34,6 +35,7 @@ export const configSchema = section({
     'Which users go to which upstream: the first that matches. A user without one is refused.',
   ),
   appPasswords: appPasswordsSchema.describe('How many app passwords, and how they are hashed.'),
+  ldap: ldapSchema.describe('What holds for all LDAP listeners.'),
   throttle: throttleSchema.describe('Limits on guessing. None of them stops a right app password.'),
   portal: portalSchema
     .optional()
