@@ -88,9 +88,6 @@ export function makeGeneration(
       health: isSame ? old.health : new UpstreamHealth({ ...placeOf(target), clock, events }),
       onConnected: (_address, seconds) => events.upstreamConnected(name, seconds),
       onFailed: (address, error) => events.upstreamFailed(name, addressText(address), error.message),
-      ...(target.protocol === 'smtp' && {
-        onExtensions: (extensions: ReadonlyMap<string, string>) => smtpExtensions.learn(name, extensions),
-      }),
     });
   }
   for (const [name, { health }] of before?.upstreams ?? []) {

@@ -8,6 +8,14 @@
 import type { Clock } from '../../lib/clock.ts';
 import { askExtensions, type SmtpUpstream } from './upstream.ts';
 
+/** What a session's dialogue needs of it. */
+export interface OfferedExtensions {
+  /** What EHLO may say to a client: upper-case keyword → parameters. */
+  offered(): ReadonlyMap<string, string>;
+  /** What an upstream has told a session, after its login. */
+  learn(upstream: string, extensions: ReadonlyMap<string, string>): void;
+}
+
 export interface LearntExtensionsOptions {
   /** All that clients can be routed to. */
   readonly upstreams: ReadonlyMap<string, SmtpUpstream>;
@@ -33,7 +41,7 @@ const RETRY = 30_000;
 
 const OF_ALL = ['8BITMIME', 'SMTPUTF8', 'DSN', 'ENHANCEDSTATUSCODES'] as const;
 
-export class LearntExtensions implements Disposable {
+export class LearntExtensions implements OfferedExtensions, Disposable {
   readonly #learnt = new Map<string, Learnt>();
   readonly #upstreams: ReadonlyMap<string, SmtpUpstream>;
   readonly #options: LearntExtensionsOptions;
@@ -53,7 +61,6 @@ export class LearntExtensions implements Disposable {
     for (const [name, upstream] of this.#upstreams) void this.#ask(name, upstream);
   }
 
-  /** What EHLO may say to a client: upper-case keyword → parameters. */
   offered(): ReadonlyMap<string, string> {
     return this.for(this.#upstreams.keys());
   }
@@ -73,7 +80,6 @@ export class LearntExtensions implements Disposable {
     return found;
   }
 
-  /** What an upstream has told a session, after its login. */
   learn(upstream: string, extensions: ReadonlyMap<string, string>): void {
     if (this.#upstreams.has(upstream)) {
       this.#learnt.set(upstream, { extensions: new Map(extensions), at: this.#options.clock.monotonic() });

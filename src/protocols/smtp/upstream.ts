@@ -44,8 +44,6 @@ export interface SmtpUpstream extends UpstreamTarget {
   readonly onConnected: (address: UpstreamAddress, seconds: number) => void;
   /** It was connected, and then went or fell silent. Failed connections are for its health to tell. */
   readonly onFailed: (address: UpstreamAddress, error: Error) => void;
-  /** What it offers to a session: upper-case keyword → parameters. */
-  readonly onExtensions?: (extensions: ReadonlyMap<string, string>) => void;
 }
 
 export interface SmtpLogin {
@@ -138,7 +136,6 @@ async function logIn(
       await tellClient(dialogue, target, login);
       await authenticate(dialogue, target.login, login.user);
     });
-    target.onExtensions?.(dialogue.extensions);
     return dialogue;
   } catch (thrown) {
     const error = thrown instanceof UpstreamGoneError ? loginErrorOf(thrown, login.signal) : thrown;
