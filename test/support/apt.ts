@@ -29,8 +29,8 @@ export function isThere(program: string): boolean {
   const paths = isAbsolute(program) ? [program] : directories.map((directory) => join(directory, program));
   return paths.some((path) => {
     try {
-      // A module that another program loads need not be executable.
-      accessSync(path, path.endsWith('.so') ? constants.R_OK : constants.X_OK);
+      // What another program loads, a module or a font, need not be executable.
+      accessSync(path, /\.(so|otf)$/.test(path) ? constants.R_OK : constants.X_OK);
       return true;
     } catch {
       return false;

@@ -18,4 +18,10 @@ export const DEBIAN_PACKAGES: readonly DebianPackage[] = [
   { name: 'bsdutils', use: 'script, a terminal for mutt', program: 'script' },
   { name: 'fail2ban', use: 'the reader of the log for which docs/fail2ban is', program: 'fail2ban-regex' },
   { name: 'redis-server', use: 'limits that several processes share', program: 'redis-server' },
+  { name: 'chromium', use: 'the browser that the portal is tried in', program: 'chromium' },
+  {
+    name: 'fonts-inter',
+    use: 'a font for pictures of the portal',
+    program: '/usr/share/fonts/opentype/inter/Inter-Regular.otf',
+  },
 ];
