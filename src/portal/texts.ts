@@ -45,11 +45,12 @@ export const en = {
     deleteOf: { before: ' app password for ', after: '' } satisfies Around,
     made: 'Made',
     lastUsed: 'Last used',
+    never: 'Never',
     neverUsed: 'Never used',
     unused: 'Not used for 90 days',
     unusedHint: 'If the device is gone, delete it.',
     inUse: (sessions: number) => plural(sessions, 'In use now', `In use now, ${sessions} connections`),
-    by: 'by',
+    over: 'over',
     from: 'from',
     goodFor: 'Good for',
     expires: 'Expires',
@@ -213,7 +214,7 @@ export const en = {
     },
     paths: {
       outlook2010:
-        'File, Add Account, Manually configure server settings, Internet E-mail, account type IMAP. The ports are in More Settings, Advanced; tick “My outgoing server requires authentication” in More Settings, Outgoing Server.',
+        'File, Add Account, Manually configure server settings, Internet E-mail, account type IMAP. The ports are in More Settings, Advanced; tick “My outgoing server requires authentication” in More Settings, Outgoing Server. Leave “Secure Password Authentication (SPA)” unticked.',
       thunderbird: 'Account Settings, Account Actions, Add Mail Account, then Configure manually.',
       apple:
         'Settings, Apps, Mail, Mail Accounts, Add Account, Other, Add Mail Account. On a Mac: Mail, Add Account, Other Mail Account.',
@@ -242,7 +243,7 @@ export const en = {
       any: { implicit: 'SSL/TLS', starttls: 'STARTTLS', none: 'None' },
     },
     authenticationValues: {
-      outlook2010: 'leave “Require logon using Secure Password Authentication (SPA)” unticked',
+      outlook2010: 'SPA unticked',
       thunderbird: 'Normal password',
       apple: 'Password',
       android: 'Normal password',

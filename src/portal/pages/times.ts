@@ -3,13 +3,13 @@
 
 import { en } from '../texts.ts';
 
+/** From how many of them on a unit is used, and its length in milliseconds. */
 const UNITS = [
-  ['year', 31_536_000_000],
-  ['month', 2_592_000_000],
-  ['week', 604_800_000],
-  ['day', 86_400_000],
-  ['hour', 3_600_000],
-  ['minute', 60_000],
+  ['year', 2, 31_536_000_000],
+  ['month', 2, 2_592_000_000],
+  ['day', 1, 86_400_000],
+  ['hour', 1, 3_600_000],
+  ['minute', 1, 60_000],
 ] as const;
 
 /** Each gives markup. Times are milliseconds since the epoch. */
@@ -44,8 +44,8 @@ export function timesFor(now: number, acceptLanguage?: string): Times {
 const format = new Intl.RelativeTimeFormat(en.language, { numeric: 'auto' });
 
 function relative(difference: number): string {
-  for (const [unit, length] of UNITS) {
-    if (Math.abs(difference) >= length) return format.format(Math.trunc(difference / length), unit);
+  for (const [unit, from, length] of UNITS) {
+    if (Math.abs(difference) >= from * length) return format.format(Math.trunc(difference / length), unit);
   }
   return format.format(0, 'second');
 }

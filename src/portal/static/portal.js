@@ -9,17 +9,16 @@ const relative = new Intl.RelativeTimeFormat(document.documentElement.lang, { nu
 const dateOnly = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium' });
 const moment = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'short' });
 const UNITS = [
-  ['year', 31536000000],
-  ['month', 2592000000],
-  ['week', 604800000],
-  ['day', 86400000],
-  ['hour', 3600000],
-  ['minute', 60000],
+  ['year', 2, 31536000000],
+  ['month', 2, 2592000000],
+  ['day', 1, 86400000],
+  ['hour', 1, 3600000],
+  ['minute', 1, 60000],
 ];
 
 function ago(difference) {
-  for (const [unit, length] of UNITS) {
-    if (Math.abs(difference) >= length) return relative.format(Math.trunc(difference / length), unit);
+  for (const [unit, from, length] of UNITS) {
+    if (Math.abs(difference) >= from * length) return relative.format(Math.trunc(difference / length), unit);
   }
   return relative.format(0, 'second');
 }
