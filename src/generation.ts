@@ -4,7 +4,7 @@
 
 import { readFile } from 'node:fs/promises';
 import { isDeepStrictEqual } from 'node:util';
-import type { Config, UpstreamConfig } from './config/config.ts';
+import type { Config, RouteConfig, UpstreamConfig } from './config/config.ts';
 import { Gate, type GateDeps } from './gate/gate.ts';
 import { ConfigError } from './lib/errors.ts';
 import type { Terms } from './listen/listener.ts';
@@ -16,7 +16,7 @@ import { createImapServer } from './protocols/imap/session.ts';
 import type { ImapUpstream } from './protocols/imap/upstream.ts';
 import { NameDirectory, type NameDirectoryDeps } from './protocols/ldap/names.ts';
 import { createLdapServer } from './protocols/ldap/session.ts';
-import type { LdapUpstream } from './protocols/ldap/upstream.ts';
+import { type DirectoryPolicy, type LdapUpstream, openDirectory } from './protocols/ldap/upstream.ts';
 import { LearntExtensions } from './protocols/smtp/extensions.ts';
 import { createSmtpServer } from './protocols/smtp/session.ts';
 import type { SmtpUpstream } from './protocols/smtp/upstream.ts';
@@ -125,7 +125,14 @@ export function makeGeneration(
       hostname: config.hostname,
       upstreams: speaking('smtp', upstreams),
     }),
-    ldap: createLdapServer({ ...shared, upstreams: speaking('ldap', upstreams) }),
+    ldap: createLdapServer({
+      ...shared,
+      upstreams: speaking('ldap', upstreams),
+      policies: config.routes.map(directoryPolicy),
+      anonymousBind: config.ldap.anonymousBind,
+      maxMessage: config.ldap.maxMessageKiB * 1024,
+      openDirectory,
+    }),
   };
   const portal =
     config.portal === null || portalFiles === null ? null : portalTerms(config, config.portal, portalFiles);
@@ -142,6 +149,14 @@ function nameLookUp(
   if (rules === null || target === undefined) return undefined;
   const names = new NameDirectory({ ...deps, target, rules });
   return (login, network) => names.lookUp(login, network);
+}
+
+function directoryPolicy({ directory }: RouteConfig): DirectoryPolicy {
+  return {
+    operations: new Set(directory?.operations ?? []),
+    maxEntries: directory?.maxEntries ?? null,
+    maxSeconds: directory?.maxTime == null ? null : Math.max(1, Math.ceil(directory.maxTime / 1000)),
+  };
 }
 
 function speaking<P extends Upstream['protocol']>(
