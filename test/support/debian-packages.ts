@@ -17,6 +17,19 @@ export const DEBIAN_PACKAGES: readonly DebianPackage[] = [
   { name: 'openssl', use: 'certificates as they should not be', program: 'openssl' },
   { name: 'bsdutils', use: 'script, a terminal for mutt', program: 'script' },
   { name: 'fail2ban', use: 'the reader of the log for which docs/fail2ban is', program: 'fail2ban-regex' },
+  { name: 'slapd', use: 'the directory behind Postern', program: '/usr/sbin/slapd' },
+  { name: 'ldap-utils', use: 'ldapsearch and its like', program: 'ldapsearch' },
+  {
+    name: 'python3-ldap3',
+    use: 'an LDAP client in Python',
+    program: '/usr/lib/python3/dist-packages/ldap3/__init__.py',
+  },
+  {
+    name: 'python3-ldap',
+    use: 'another, on OpenLDAP’s library',
+    program: '/usr/lib/python3/dist-packages/ldap/__init__.py',
+  },
+  { name: 'libnet-ldap-perl', use: 'an LDAP client in Perl', program: '/usr/share/perl5/Net/LDAP.pm' },
   { name: 'redis-server', use: 'limits that several processes share', program: 'redis-server' },
   { name: 'chromium', use: 'the browser that the portal is tried in', program: 'chromium' },
   {
