@@ -31,6 +31,7 @@ import type { Notice, PortalDeps, PortalSettings } from './context.ts';
 import { cookieNames } from './cookies.ts';
 import { hasToken, isFromHere } from './csrf.ts';
 import { MailNotify } from './notify.ts';
+import { formPage } from './pages/form-page.ts';
 import { plainNotice } from './plain-notice.ts';
 import type { PortalContext } from './portal-context.ts';
 import { Provider } from './provider.ts';
@@ -252,7 +253,11 @@ function behindSignIn(app: FastifyInstance, context: PortalContext): void {
   app.decorateRequest('signedIn');
   app.addHook('onRequest', async (request, reply) => {
     const signedIn = await sessions.find(request.cookies[cookies.session]);
-    if (signedIn === undefined) return askToSignIn(request, reply, context, pageOf(request), false);
+    if (signedIn === undefined) {
+      // What was typed in a form comes with its body, which is read later.
+      if (isForm(request)) return undefined;
+      return askToSignIn(request, reply, context, pageOf(request), false);
+    }
     if (!perSession.take(signedIn.sessionId)) {
       context.events.portalRejected('rate');
       return notice(reply, 429, { kind: 'too_many_requests' });
@@ -261,11 +266,21 @@ function behindSignIn(app: FastifyInstance, context: PortalContext): void {
     return undefined;
   });
   app.addHook('preHandler', async (request, reply) => {
+    if (request.signedIn === undefined) {
+      const page = formPage(request.url, request.body);
+      return askToSignIn(request, reply, context, returnPath(page ?? pageOf(request)), false);
+    }
     if (request.method === 'GET' || request.method === 'HEAD') return undefined;
     if (isFromHere(request, context.publicUrl) && hasToken(request, request.signedIn.csrf)) return undefined;
     context.events.portalRejected('csrf');
     return notice(reply, 403, { kind: 'stale_form' });
   });
+}
+
+function isForm({ method, headers }: FastifyRequest): boolean {
+  return (
+    method === 'POST' && headers['content-type']?.startsWith('application/x-www-form-urlencoded') === true
+  );
 }
 
 /** The page to come back to: the one asked for, or the one that the form is on. */

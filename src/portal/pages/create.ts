@@ -10,19 +10,13 @@ import { HashQueueFullError } from '../../passwords/verifier.ts';
 import type { PortalDeps } from '../context.ts';
 import { en } from '../texts.ts';
 import type { Answer } from './answer.ts';
-import { field, pathWith } from './form-fields.ts';
+import { field } from './form-fields.ts';
+import { newPage, type Typed, typedIn } from './form-page.ts';
 import { type Lifetime, lifetimesFor } from './lifetimes.ts';
 import { nameProblem, refusedName } from './name-problem.ts';
 import { type Made, Once } from './once.ts';
 import { type Use, usesFor } from './scopes.ts';
 import { setupsFor } from './setup.ts';
-
-/** What somebody has typed and chosen, as it came. */
-interface Typed {
-  readonly name: string;
-  readonly use: string;
-  readonly expiry: string;
-}
 
 interface Problems {
   readonly name?: string;
@@ -46,14 +40,14 @@ export function createPages(server: FastifyInstance, deps: PortalDeps, answer: A
     if (!creation) return creationOff(request, reply);
     const present = await deps.passwords.list({ user: request.signedIn.user });
     if (present.length >= maxPerUser) return full(request, reply);
-    if (!deps.requireFresh(request, reply, backTo(typed))) return reply;
+    if (!deps.requireFresh(request, reply, newPage(typed))) return reply;
     return form(request, reply, typed, {});
   });
 
   server.post('/new', async (request, reply) => {
     const typed = typedIn(request.body);
     if (!deps.settings().creation) return creationOff(request, reply);
-    if (!deps.requireFresh(request, reply, backTo(typed))) return reply;
+    if (!deps.requireFresh(request, reply, newPage(typed))) return reply;
     const token = field(request.body, 'once');
     if (!once.isToken(token)) {
       return form(request, reply.code(422), typed, { form: en.create.errors.stale });
@@ -155,16 +149,6 @@ export function createPages(server: FastifyInstance, deps: PortalDeps, answer: A
     const { title, lead } = en.create.off;
     return answer(request, reply.code(403), 'say', title, { lead, way: { to: '/', text: en.create.back } });
   }
-}
-
-function typedIn(form: unknown): Typed {
-  return { name: field(form, 'name'), use: field(form, 'use'), expiry: field(form, 'expiry') };
-}
-
-/** The form as it was, after a sign-in in between. */
-function backTo({ name, use, expiry }: Typed): string {
-  const query = Object.entries({ name, use, expiry }).filter(([, value]) => value !== '');
-  return pathWith('/new', Object.fromEntries(query));
 }
 
 function check(typed: Typed, uses: readonly Use[], lifetimes: readonly Lifetime[]) {
