@@ -30,9 +30,11 @@ import { Verifier } from './passwords/verifier.ts';
 import { AUDIT_LIFE } from './portal/audit.ts';
 import type { Portal } from './portal/server.ts';
 import type { PortalTerms } from './portal/terms.ts';
+import { Quotas } from './protocols/smtp/quotas.ts';
 import { LiveSessions } from './sessions/live-sessions.ts';
 import { openStore } from './store/open.ts';
 import type { Store } from './store/store.ts';
+import { startQuotaCounts } from './throttle/quota-counts.ts';
 import { startThrottle } from './throttle/start.ts';
 
 export interface AppOverrides {
@@ -91,10 +93,11 @@ export async function createApp(config: Config, overrides: AppOverrides = {}): P
   const parking = started.use(new Parking(parkingBounds(config), clock));
   const uses = new Uses(store, clock, (error) => events.storeFailed('last use', error));
   const { throttle } = limits;
+  const quotas = new Quotas(started.use(await startQuotaCounts({ redis, clock })));
   const eventLoop = started.use(new EventLoopWatch({ onChange: events.overloadChanged }));
   const shedding = new Shedding(eventLoop);
   const gate = { store, keys, verifier, throttle, remembered, uses, parking, shedding, clock };
-  const lasting = { gate, sessions, events };
+  const lasting = { gate, sessions, events, quotas };
   const connections = new ConnectionLimits({
     ...config.limits,
     fileDescriptors: fileDescriptors(config, events),

@@ -43,6 +43,46 @@ export interface SessionFacts {
   readonly client: { readonly address: string; readonly port: number };
 }
 
+/** What became of a message for which the upstream had taken recipients. */
+export type MessageOutcome =
+  | 'accepted'
+  /** By the upstream, for good. */
+  | 'refused'
+  /** By the upstream, for now. */
+  | 'deferred'
+  /** By Postern, in the middle of it: too large, bare line ends, a NUL. */
+  | 'refused_here'
+  /** The client or the upstream went, or the session was ended, before the end of it. */
+  | 'aborted'
+  /** The upstream went before it answered: delivered or not. */
+  | 'unknown';
+
+export interface MessageFacts {
+  readonly outcome: MessageOutcome;
+  /** The upstream's answer, null if there was none. */
+  readonly code: number | null;
+  readonly enhancedCode: string | null;
+  /** What the upstream calls the message. */
+  readonly queueId: string | null;
+  /** Octets. */
+  readonly size: number;
+  /** How many the upstream had taken. Who they are is nobody's business but its own. */
+  readonly recipients: number;
+  /** From MAIL to the answer. */
+  readonly seconds: number;
+}
+
+/** What Postern itself refuses to a client that has logged in to send mail. */
+export type SubmissionRefusal =
+  | 'sender'
+  | 'null_sender'
+  | 'size'
+  | 'recipients'
+  | 'message_quota'
+  | 'recipient_quota'
+  | 'bare_newline'
+  | 'nul';
+
 export type Events = ReturnType<typeof createEvents>;
 
 export function createEvents(deps: {
@@ -224,6 +264,50 @@ export function createEvents(deps: {
       );
     },
 
+    message(session: SessionFacts, message: MessageFacts) {
+      const { outcome, size, recipients, seconds } = message;
+      metrics.increment('postern_messages_total', { upstream: session.upstream, outcome });
+      if (outcome === 'accepted') {
+        metrics.increment('postern_message_recipients_total', { upstream: session.upstream }, recipients);
+        metrics.observe('postern_message_bytes', {}, size);
+        metrics.observe('postern_message_seconds', { upstream: session.upstream }, seconds);
+      }
+      const { id, client, protocol: _, ...facts } = session;
+      const line = {
+        event: 'message',
+        session: id,
+        client: client.address,
+        clientPort: client.port,
+        ...facts,
+        ...message,
+        seconds: Number(seconds.toFixed(3)),
+      };
+      log.info(line, `message ${outcome}`);
+    },
+    /** `sender`: what the client wanted to be, where that is why. */
+    submissionRefused(
+      session: SessionFacts,
+      refusal: { reason: SubmissionRefusal; sender: string | null; isNews: boolean },
+    ) {
+      const { reason, sender, isNews } = refusal;
+      metrics.increment('postern_submission_refusals_total', { reason });
+      const { id, client, user, passwordId } = session;
+      const level = isNews && isWorthWarning(`submission ${reason}`) ? 'warn' : 'debug';
+      log[level](
+        {
+          event: 'submission_refused',
+          session: id,
+          client: client.address,
+          clientPort: client.port,
+          user,
+          passwordId,
+          reason,
+          ...(sender === null ? {} : { sender: printable(sender) }),
+        },
+        SUBMISSION_REFUSALS[reason],
+      );
+    },
+
     passwordVerified(result: 'match' | 'mismatch') {
       metrics.increment('postern_password_verifications_total', { result });
     },
@@ -375,6 +459,17 @@ const CLIENT_MISTAKES = {
   tls_on_starttls_port: 'a client spoke TLS on a STARTTLS port: its security setting should be STARTTLS',
   http: 'a client spoke HTTP to a mail port',
 } as const;
+
+const SUBMISSION_REFUSALS: Record<SubmissionRefusal, string> = {
+  sender: 'a sender address that is neither the user’s nor among submission.senders was refused',
+  null_sender: 'the empty sender address was refused: see submission.nullSender',
+  size: 'a message over submission.maxSize was refused',
+  recipients: 'recipients over submission.maxRecipients were refused for now',
+  message_quota: 'a message over the quota was refused for now',
+  recipient_quota: 'recipients over the quota were refused for now',
+  bare_newline: 'a message with a bare CR or LF was refused: see submission.bareNewlines',
+  nul: 'a message with a NUL was refused',
+};
 
 const PROXY_HEADER_FAULTS = {
   missing: 'a balancer sent no PROXY header: turn it on there, or take its network out of proxyProtocol',

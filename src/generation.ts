@@ -17,6 +17,7 @@ import type { ImapUpstream } from './protocols/imap/upstream.ts';
 import { NameDirectory, type NameDirectoryDeps } from './protocols/ldap/names.ts';
 import { createLdapServer } from './protocols/ldap/session.ts';
 import { type DirectoryPolicy, type LdapUpstream, openDirectory } from './protocols/ldap/upstream.ts';
+import type { SmtpDeps } from './protocols/smtp/dialogue.ts';
 import { LearntExtensions } from './protocols/smtp/extensions.ts';
 import { createSmtpServer } from './protocols/smtp/session.ts';
 import type { SmtpUpstream } from './protocols/smtp/upstream.ts';
@@ -31,6 +32,7 @@ export interface Lasting {
   >;
   readonly sessions: ImapDeps['sessions'];
   readonly events: ImapDeps['events'];
+  readonly quotas: SmtpDeps['quotas'];
 }
 
 export interface Generation extends Terms {
@@ -72,7 +74,7 @@ export async function readConfigFiles(config: Config): Promise<ConfigFiles> {
 export function makeGeneration(
   config: Config,
   { serverTls, authorities, portal: portalFiles }: ConfigFiles,
-  { gate, sessions, events }: Lasting,
+  { gate, sessions, events, quotas }: Lasting,
   before?: Generation,
 ): Generation {
   const { attemptsPerConnection, idle, loginDeadline } = config.limits;
@@ -124,6 +126,10 @@ export function makeGeneration(
       ...shared,
       hostname: config.hostname,
       upstreams: speaking('smtp', upstreams),
+      extensions: smtpExtensions,
+      quotas,
+      policies: submissionPolicies(config),
+      authEquals: new Set(config.listeners.filter(({ authEquals }) => authEquals).map(({ name }) => name)),
     }),
     ldap: createLdapServer({
       ...shared,
@@ -157,6 +163,11 @@ function directoryPolicy({ directory }: RouteConfig): DirectoryPolicy {
     maxEntries: directory?.maxEntries ?? null,
     maxSeconds: directory?.maxTime == null ? null : Math.max(1, Math.ceil(directory.maxTime / 1000)),
   };
+}
+
+/** By the route's place in the config. */
+function submissionPolicies({ routes }: Config): SmtpDeps['policies'] {
+  return new Map(routes.flatMap(({ submission }, index) => (submission ? [[index, submission]] : [])));
 }
 
 function speaking<P extends Upstream['protocol']>(

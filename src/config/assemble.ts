@@ -16,6 +16,7 @@ import type {
 } from './config.ts';
 import type { ParsedConfig } from './schema.ts';
 import { parseRedisUrl } from './sections/redis.ts';
+import { submissionSchema } from './sections/submission.ts';
 
 type ParsedUpstream = ParsedConfig['upstreams'][string];
 
@@ -62,14 +63,17 @@ export function assemble(
         ? { ...users.directory, filter: filterTemplate(users.directory.filter) }
         : null,
     },
-    listeners: listeners.map(({ name, protocol, address, tls: mode, proxyProtocol, publicAddress }) => ({
-      name,
-      protocol,
-      ...address,
-      tls: mode,
-      proxyProtocol,
-      publicAddress: publicAddress ?? null,
-    })),
+    listeners: listeners.map(
+      ({ name, protocol, address, tls: mode, proxyProtocol, authEquals, publicAddress }) => ({
+        name,
+        protocol,
+        ...address,
+        tls: mode,
+        proxyProtocol,
+        ...(authEquals && { authEquals }),
+        publicAddress: publicAddress ?? null,
+      }),
+    ),
     limits: parsed.limits,
     upstreams: Object.fromEntries(
       Object.entries(parsed.upstreams).map(([name, upstream]) => [
@@ -77,10 +81,10 @@ export function assemble(
         assembleUpstream(name, upstream, secrets.get(name), absolute),
       ]),
     ),
-    routes: routes.map(({ users: pattern, imap, smtp, ldap, directory }) => ({
+    routes: routes.map(({ users: pattern, imap, smtp, submission, ldap, directory }) => ({
       users: pattern,
       ...(imap !== undefined && { imap }),
-      ...(smtp !== undefined && { smtp }),
+      ...(smtp !== undefined && { smtp, submission: submission ?? submissionSchema.parse({}) }),
       ...(ldap !== undefined && { ldap, directory: assembleDirectory(directory) }),
     })),
     appPasswords: parsed.appPasswords,

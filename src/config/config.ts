@@ -96,6 +96,8 @@ export interface ListenerConfig extends HostPort {
   readonly tls: 'implicit' | 'starttls' | 'none';
   /** CIDR networks of the balancers that have to send a PROXY header, in canonical text. */
   readonly proxyProtocol: readonly string[];
+  /** SMTP: EHLO says `AUTH=` too. Left out where it does not. */
+  readonly authEquals?: boolean;
   /** What people type in their mail clients, where it is something else than hostname and port. */
   readonly publicAddress: HostPort | null;
 }
@@ -203,6 +205,8 @@ export interface RouteConfig {
   /** The names of upstreams. Without one for a protocol, these users do not have it. */
   readonly imap?: string;
   readonly smtp?: string;
+  /** What they may send; there where `smtp` is. */
+  readonly submission?: SubmissionConfig;
   readonly ldap?: string;
   /** There if `ldap` is. */
   readonly directory?: DirectoryConfig;
@@ -223,6 +227,26 @@ export interface DirectoryConfig {
   readonly maxEntries: number | null;
   /** Milliseconds; null: what the directory allows. */
   readonly maxTime: number | null;
+}
+
+export interface SubmissionQuota {
+  readonly messagesPerHour: number;
+  readonly messagesPerDay: number;
+  readonly recipientsPerHour: number;
+  readonly recipientsPerDay: number;
+}
+
+export interface SubmissionConfig {
+  /** Besides the user's own address: `*`, `*@domain`, `name@domain`, canonical. */
+  readonly senders: readonly string[];
+  readonly nullSender: boolean;
+  /** Octets. */
+  readonly maxSize: number;
+  readonly maxRecipients: number;
+  readonly bareNewlines: 'refuse' | 'normalise';
+  readonly receivedHeader: boolean;
+  readonly perAppPassword: SubmissionQuota;
+  readonly perUser: SubmissionQuota;
 }
 
 export interface AppPasswordsConfig {

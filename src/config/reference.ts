@@ -19,6 +19,7 @@ mistakes. A key without a value is the same as one that is left out.
 ${table([
   ['kind', 'written as'],
   ['duration', 'a whole number and a unit: `500ms`, `60s`, `35m`, `1h`, `90d`'],
+  ['size', 'a whole number and a unit: `512KiB`, `50MiB`'],
   ['path', "absolute, or relative to the configuration file's directory"],
   ['host:port', '`imap.internal:993`, `192.0.2.7:993`, `"[2001:db8::7]:993"`'],
   ['network', 'an address, or a network in CIDR notation: `192.0.2.0/24`, `2001:db8::/32`'],

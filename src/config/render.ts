@@ -51,6 +51,7 @@ function shapeOf(config: Config): Record<string, unknown> {
       tls: listener.tls,
       ...(listener.tls === 'none' && { passwordsInClear: 'accepted' }),
       proxyProtocol: listener.proxyProtocol,
+      ...(listener.authEquals && { authEquals: true }),
       ...(listener.publicAddress && { publicAddress: hostPort(listener.publicAddress) }),
     })),
     limits: {
@@ -62,8 +63,9 @@ function shapeOf(config: Config): Record<string, unknown> {
     upstreams: Object.fromEntries(
       Object.entries(config.upstreams).map(([name, upstream]) => [name, renderUpstream(upstream)]),
     ),
-    routes: config.routes.map(({ directory, ...route }) => ({
+    routes: config.routes.map(({ submission, directory, ...route }) => ({
       ...route,
+      ...(submission && { submission: { ...submission, maxSize: size(submission.maxSize) } }),
       ...(directory && { directory: renderDirectory(directory) }),
     })),
     appPasswords: { ...appPasswords, remember: duration(appPasswords.remember) },
@@ -186,6 +188,11 @@ const UNITS = [
   ['m', 60_000],
   ['s', 1_000],
 ] as const;
+
+/** In the largest unit that divides it. */
+function size(octets: number): string {
+  return octets % 1_048_576 === 0 ? `${octets / 1_048_576}MiB` : `${octets / 1024}KiB`;
+}
 
 /** In the largest unit that divides it. */
 function duration(milliseconds: number): string {

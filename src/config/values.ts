@@ -64,6 +64,28 @@ export function duration(least: string, most: string) {
     .meta({ title: 'duration' });
 }
 
+const SIZE = /^\d{1,7}(KiB|MiB)$/;
+const SIZE_UNITS = { KiB: 1024, MiB: 1_048_576 } as const;
+
+/** Octets, from `512KiB`, `50MiB`. */
+export function size(least: string, most: string) {
+  const error = `must be a size from ${least} to ${most}, such as 512KiB or 50MiB`;
+  return z
+    .string({ error })
+    .regex(SIZE, { error })
+    .transform((text, context) => {
+      const value = octets(text);
+      if (value >= octets(least) && value <= octets(most)) return value;
+      context.addIssue({ code: 'custom', message: error });
+      return z.NEVER;
+    })
+    .meta({ title: 'size' });
+}
+
+function octets(text: string): number {
+  return Number.parseInt(text, 10) * SIZE_UNITS[text.slice(-3) as keyof typeof SIZE_UNITS];
+}
+
 /** One line of printable text. */
 export function line(what: string) {
   return parsed(`must be ${what}`, (text) => (/^[^\p{Cc}\p{Zl}\p{Zp}]+$/u.test(text) ? text : undefined));
@@ -122,6 +144,12 @@ export function domain(example: string) {
 export function userPattern() {
   const error = 'must be "*", "*@domain" or "user@domain", in quotes';
   return parsed(error, parseUserPattern).meta({ title: 'users' });
+}
+
+/** Sender addresses: `*`, `*@domain`, `name@domain`, canonical. */
+export function senderPattern() {
+  const error = 'must be "*", "*@domain" or "name@domain", in quotes';
+  return parsed(error, parseUserPattern).meta({ title: 'sender' });
 }
 
 function parseDomain(text: string): string | undefined {

@@ -45,6 +45,33 @@ export const METRICS = {
     help: 'Sessions that ended, by what ended them.',
     labels: ['protocol', 'reason'],
   },
+  postern_messages_total: {
+    type: 'counter',
+    help: 'Messages for which the upstream had taken recipients, by what became of them.',
+    labels: ['upstream', 'outcome'],
+  },
+  postern_message_recipients_total: {
+    type: 'counter',
+    help: 'Recipients of accepted messages.',
+    labels: ['upstream'],
+  },
+  postern_message_bytes: {
+    type: 'histogram',
+    help: 'Size of accepted messages.',
+    labels: [],
+    buckets: [1_000, 10_000, 100_000, 1_000_000, 5_000_000, 10_000_000, 25_000_000, 50_000_000],
+  },
+  postern_message_seconds: {
+    type: 'histogram',
+    help: 'Time from MAIL to the upstream’s answer, of accepted messages.',
+    labels: ['upstream'],
+    buckets: SECONDS,
+  },
+  postern_submission_refusals_total: {
+    type: 'counter',
+    help: 'Senders, recipients and messages that Postern itself refused to clients that had logged in.',
+    labels: ['reason'],
+  },
   postern_connections: { type: 'gauge', help: 'Open client connections.', labels: ['listener'] },
   postern_connections_rejected_total: {
     type: 'counter',

@@ -68,7 +68,8 @@ export async function startThrottle(options: {
   };
 }
 
-async function readAuthorities(file: string): Promise<string> {
+/** PEM. Rejects with ConfigError. */
+export async function readAuthorities(file: string): Promise<string> {
   try {
     return await readFile(file, 'utf8');
   } catch (error) {

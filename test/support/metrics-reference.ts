@@ -18,6 +18,10 @@ const VALUES: Readonly<Record<string, string>> = {
     '`signed_in`, `refused`, `no_two_step`, `cancelled`, `failed`, `unavailable`; see [portal.md](portal.md#when-a-sign-in-fails)',
   'postern_portal_rejected_total reason': '`rate`, `connections`, `csrf`',
   'postern_portal_mail_total result': '`sent`, `retried`, `failed`, `dropped`',
+  outcome:
+    '`accepted`; `refused`, `deferred`: by the upstream, for good or for now; `refused_here`: by Postern, in the middle of it; `aborted`: the client or the upstream went before its end; `unknown`: the upstream went before it answered, and may have delivered it',
+  'postern_submission_refusals_total reason':
+    '`sender`, `null_sender`, `size`, `recipients`, `message_quota`, `recipient_quota`, `bare_newline`, `nul`: the key of `routes[].submission` that says so',
   direction: '`to_upstream`, `to_client`',
   operation: '`read`, `write`',
   listener: 'the listener’s name in the configuration',

@@ -1,7 +1,7 @@
 // `listeners`: where clients come in.
 
 import { formatPath } from '../problems.ts';
-import { choice, hostPort, listOf, nameOf, network, parseHostPort, section } from '../values.ts';
+import { choice, flag, hostPort, listOf, nameOf, network, parseHostPort, section } from '../values.ts';
 import type { Written } from '../written.ts';
 import { protocol } from './protocol.ts';
 
@@ -25,6 +25,11 @@ export const listenersSchema = listOf(
       .describe(
         'Networks of balancers. Every connection from there has to begin with a PROXY header (version 1 or 2), which says where the client is; from elsewhere such a header is refused.',
       ),
+    authEquals: flag()
+      .optional()
+      .describe(
+        'Advertises `AUTH=LOGIN PLAIN` beside `AUTH LOGIN PLAIN`, for mail clients from before 1999 (Outlook Express 4). SMTP only. Default: false.',
+      ),
     publicAddress: hostPort('mail.example.com:993', { anyPort: false })
       .optional()
       .describe(
@@ -41,6 +46,9 @@ export function checkListeners(listeners: Written, admin: Written, portal: Writt
     once(names, listener.get('name').text, listener.get('name'), listener, 'a name of its own');
     once(addresses, boundAddress(listener), listener.get('address'), listener, 'an address of its own');
     checkTlsMode(listener);
+    const protocolName = listener.get('protocol').text;
+    if (listener.get('authEquals').isWritten && protocolName !== undefined && protocolName !== 'smtp')
+      listener.get('authEquals').wrongKey(`means nothing with protocol: ${protocolName}, must be left out`);
   }
   once(addresses, boundAddress(admin), admin.get('address'), admin, 'an address of its own');
   once(addresses, boundAddress(portal), portal.get('address'), portal, 'an address of its own');

@@ -4,6 +4,7 @@ import { suggestion } from '../suggest.ts';
 import { listOf, nameOf, section, userPattern } from '../values.ts';
 import type { Written } from '../written.ts';
 import { directorySchema } from './directory.ts';
+import { submissionSchema } from './submission.ts';
 
 export const routesSchema = listOf(
   section({
@@ -16,6 +17,9 @@ export const routesSchema = listOf(
     smtp: nameOf('the name of an upstream')
       .optional()
       .describe('The upstream for sending mail. Without it, these users cannot send.'),
+    submission: submissionSchema
+      .optional()
+      .describe('What these users may send. Only beside `smtp`; every key has a default.'),
     ldap: nameOf('the name of an upstream')
       .optional()
       .describe('The upstream for the directory. Without it, these users have no directory.'),
@@ -30,6 +34,9 @@ export const ROUTED_PROTOCOLS = ['imap', 'smtp', 'ldap'] as const;
 export function checkRoutes(routes: Written, upstreams: Written): void {
   const known = new Map(upstreams.entries());
   for (const route of routes.items()) {
+    const submission = route.get('submission');
+    if (submission.isWritten && !route.get('smtp').isWritten)
+      submission.wrongKey('means nothing without smtp, must be left out');
     const directory = route.get('directory');
     if (directory.isWritten && !route.get('ldap').isWritten)
       directory.wrongKey('means nothing without ldap, must be left out');
