@@ -49,8 +49,9 @@ export async function startPosternBeforeSlapd(options: DirectoryChainOptions = {
       files: { 'service-password': slapd.postern.password },
       config: `
 users:
+  defaultDomain: example.com
   netbiosDomains: { EXAMPLE: example.com }
-  dnTemplates: ["uid={local},ou={domain},o=elsewhere", "cn={user},o=elsewhere"]
+  dnTemplates: ["uid={local},${PEOPLE}"]
   dns: { "${SERVICE}": nextcloud@example.com }
   directory: { upstream: slapd, base: "${BASE}", filter: "(|(uid={login})(cn={login}))", timeout: 5s }
 listeners:
