@@ -1,6 +1,6 @@
 // Where a browser may be sent after a sign-in: a page of the portal, and nowhere else.
 
-const PATH = /^\/(?:[A-Za-z0-9_-]+(?:\/[A-Za-z0-9_-]+)*\/?)?(?:\?[A-Za-z0-9_=&.%+-]*)?$/;
+const PATH = /^\/(?:[A-Za-z0-9_-]+(?:\/[A-Za-z0-9_-]+)*\/?)?(?:\?[A-Za-z0-9_=&.%+*~!'()-]*)?$/;
 /** A form's page with a device's name in it: 64 characters of which each may take 12 in a query. */
 const LONGEST = 1_000;
 

@@ -5,7 +5,7 @@ import { createCipheriv, createDecipheriv, type KeyObject, randomBytes } from 'n
 const IV_BYTES = 12;
 const TAG_BYTES = 16;
 /** Characters that are looked at; more did not come from here. */
-const LONGEST = 2048;
+const LONGEST = 3500;
 
 /** Base64url of IV, ciphertext and tag. `context` has to be the same when it is opened: what the value is for. */
 export function seal(value: unknown, key: KeyObject, context: string): string {

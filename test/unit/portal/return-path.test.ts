@@ -21,7 +21,7 @@ describe('open redirects', () => {
     '@evil.example',
     '/a/../b',
     '',
-    `/${'a'.repeat(300)}`,
+    `/${'a'.repeat(1000)}`,
     ['/passwords', '/admin'],
     undefined,
     '/sign-in',
@@ -37,6 +37,7 @@ describe('open redirects', () => {
     '/passwords/new',
     '/passwords/ap_abc-1/delete',
     '/admin?q=alice%40example.com',
+    `/new?name=Dad's+laptop+(old)*&use=mail`,
     '/sign-ins',
   ])('%s is a page of ours', (wanted) => {
     expect(returnPath(wanted)).toBe(wanted);
