@@ -20,6 +20,7 @@ import { ConfigError } from './lib/errors.ts';
 import { EventLoopWatch } from './lib/event-loop.ts';
 import { createLog, type Log } from './lib/log.ts';
 import { Metrics } from './lib/metrics.ts';
+import { Turns } from './lib/turns.ts';
 import { CertificateWatch } from './listen/certificate-watch.ts';
 import { connectionsFor, openFilesLimit } from './listen/file-descriptors.ts';
 import { ConnectionLimits } from './listen/limits.ts';
@@ -62,6 +63,8 @@ export interface App extends AsyncDisposable {
 const PURGE_INTERVAL = 3_600_000;
 /** For a balancer's PROXY header, in milliseconds: it is sent at once, but may have to be sent again (proxy-protocol.txt §2). */
 const PROXY_HEADER_DEADLINE = 5_000;
+/** Attempts whose look-up may begin in one turn of the event loop. Measured: see docs/performance.md. */
+const ATTEMPTS_PER_TURN = { most: 12, mostWithNewcomers: 2 } as const;
 /** For the last bytes to leave, in milliseconds. */
 const LAST_WORDS = 200;
 /** For store, Redis and servers to close, in milliseconds: a store that hangs does not keep the process from ending. */
@@ -96,12 +99,13 @@ export async function createApp(config: Config, overrides: AppOverrides = {}): P
   const quotas = new Quotas(started.use(await startQuotaCounts({ redis, clock })));
   const eventLoop = started.use(new EventLoopWatch({ onChange: events.overloadChanged }));
   const shedding = new Shedding(eventLoop);
-  const gate = { store, keys, verifier, throttle, remembered, uses, parking, shedding, clock };
-  const lasting = { gate, sessions, events, quotas };
   const connections = new ConnectionLimits({
     ...config.limits,
     fileDescriptors: fileDescriptors(config, events),
   });
+  const turns = new Turns({ ...ATTEMPTS_PER_TURN, newcomers: () => connections.newcomers });
+  const gate = { store, keys, verifier, throttle, remembered, uses, parking, shedding, turns, clock };
+  const lasting = { gate, sessions, events, quotas };
 
   const passwords = createPasswords({
     store,

@@ -28,7 +28,16 @@ import { addressText, type UpstreamTarget } from './upstream/target.ts';
 export interface Lasting {
   readonly gate: Pick<
     GateDeps,
-    'store' | 'keys' | 'verifier' | 'throttle' | 'remembered' | 'uses' | 'parking' | 'shedding' | 'clock'
+    | 'store'
+    | 'keys'
+    | 'verifier'
+    | 'throttle'
+    | 'remembered'
+    | 'uses'
+    | 'parking'
+    | 'shedding'
+    | 'turns'
+    | 'clock'
   >;
   readonly sessions: ImapDeps['sessions'];
   readonly events: ImapDeps['events'];

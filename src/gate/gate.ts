@@ -9,6 +9,7 @@
 import type { Clock } from '../lib/clock.ts';
 import { networkOf } from '../lib/network.ts';
 import { Secret } from '../lib/secret.ts';
+import type { Turns } from '../lib/turns.ts';
 import type { User } from '../lib/user.ts';
 import { type AppPassword, readAppPassword } from '../passwords/app-password.ts';
 import { type HashParameters, needsRehash } from '../passwords/hash.ts';
@@ -56,6 +57,7 @@ export interface GateDeps {
   readonly uses: Uses;
   readonly parking: Parking;
   readonly shedding: Shedding;
+  readonly turns: Pick<Turns, 'enter' | 'leave'>;
   /** Milliseconds from an attempt's arrival to the answer of a refusal. */
   readonly failureDelay: number;
   readonly clock: Clock;
@@ -95,9 +97,10 @@ export class Gate {
    * delay.
    */
   async decide(attempt: Attempt): Promise<Decision> {
-    const done = this.#deps.shedding.enter(networkOf(attempt.client.address));
+    const network = networkOf(attempt.client.address);
+    const done = this.#deps.shedding.enter(network);
     try {
-      const judged = done === undefined ? OVERLOADED : await this.#judge(attempt);
+      const judged = done === undefined ? OVERLOADED : await this.#judge(attempt, network);
       const { verdict, user, record } = judged;
       const answer = await this.#answerTime(attempt, verdict);
       return { verdict, answer, user, passwordId: record?.id ?? null };
@@ -106,16 +109,20 @@ export class Gate {
     }
   }
 
-  async #judge(attempt: Attempt): Promise<Judgement> {
-    // An old client's first try: no guess, no attempt, nothing.
-    if (attempt.secret.isEmpty) return judgement(refused('empty_password'));
-    const network = networkOf(attempt.client.address);
-    const named = canonicalise(attempt.login, this.#deps.names);
+  async #judge(attempt: Attempt, network: string): Promise<Judgement> {
+    const { names, turns } = this.#deps;
+    const named = canonicalise(attempt.login, names);
     const password = readAppPassword(attempt.secret);
-    if (password === undefined) return this.#noGuess(network, 'not_an_app_password', loggable(named));
-    const user = named ?? (await this.#lookUp(attempt, network));
-    if (user === 'unavailable') return judgement({ kind: 'unavailable', reason: 'name_lookup' });
-    if (user === undefined) return this.#noGuess(network, 'bad_credentials', null);
+    const user = named ?? (password === undefined ? undefined : await this.#lookUp(attempt, network));
+    await turns.enter(network, attempt.hasFailed ?? false);
+    if (password === undefined || user === undefined || user === 'unavailable') {
+      turns.leave();
+      // An old client's first try: no guess, no attempt, nothing.
+      if (attempt.secret.isEmpty) return judgement(refused('empty_password'));
+      if (password === undefined) return this.#noGuess(network, 'not_an_app_password', loggable(named));
+      if (user === 'unavailable') return judgement({ kind: 'unavailable', reason: 'name_lookup' });
+      return this.#noGuess(network, 'bad_credentials', null);
+    }
     const candidate = { attempt, user, password, network };
     try {
       return await this.#select(candidate);
@@ -162,7 +169,7 @@ export class Gate {
 
   /** The look-up, or the verdict by what is remembered while the store does not answer. */
   async #records(candidate: Candidate): Promise<Selection | Judgement> {
-    const { store, keys, remembered, events } = this.#deps;
+    const { store, keys, remembered, events, turns } = this.#deps;
     const { user, password } = candidate;
     try {
       return await store.select(user, keys.selectors(user, password));
@@ -172,6 +179,8 @@ export class Gate {
       if (last === undefined) throw error;
       events.storeFailed('login', error);
       return this.#admit(candidate, last.record, last.userDisabled);
+    } finally {
+      turns.leave();
     }
   }
 

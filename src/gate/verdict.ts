@@ -19,6 +19,8 @@ export interface Attempt {
   };
   /** When the attempt was read, on the monotonic clock: refusals are answered a constant time after it. */
   readonly arrivedAt: number;
+  /** Whether an attempt has failed on the same connection before: where many come at once, others go first. */
+  readonly hasFailed?: boolean;
 }
 
 export const REFUSED_REASONS = [

@@ -29,6 +29,8 @@ export class Connection {
   readonly tlsMode: 'implicit' | 'starttls' | 'none';
   /** A balancer's own connection, or one of a client that it cannot name: nobody can log in on it. */
   isHealthCheck = false;
+  /** An attempt to log in has failed on it. */
+  hasFailed = false;
   socket: Socket;
   tls: TlsFacts | null = null;
   /** Called at most once; set by the dialogue that is under way. */

@@ -33,6 +33,7 @@ export class ConnectionLimits {
   readonly #talking = new WaitingRoom<Place>();
   /** Those that had time enough, and whose login has failed. */
   readonly #overdue = new WaitingRoom<Place>();
+  #newcomers = 0;
   #unnamed = 0;
   #connections = 0;
   #beforeLogin = 0;
@@ -40,6 +41,11 @@ export class ConnectionLimits {
   constructor(bounds: ConnectionBounds, clock: Pick<Clock, 'monotonic'> = systemClock) {
     this.#bounds = { fileDescriptors: Number.POSITIVE_INFINITY, ...bounds };
     this.#clock = clock;
+  }
+
+  /** Connections that talk, and on which no attempt to log in has ended yet. */
+  get newcomers(): number {
+    return this.#newcomers;
   }
 
   /** Other bounds for connections that come from now on; file descriptors are as many as before. */
@@ -130,9 +136,20 @@ export class ConnectionLimits {
   #moved(place: Place, from: Place['stage']): void {
     const { stage } = place;
     if (from === 'silent') place.talksSince = this.#clock.monotonic();
+    this.#countNewcomer(place, from);
     this.#seat(place);
     if (stage === 'logged in' || (stage === 'gone' && from !== 'logged in')) this.#beforeLogin--;
     if (stage === 'gone') this.#leave(place);
+  }
+
+  #countNewcomer(place: Place, from: Place['stage']): void {
+    if (from === 'silent' && place.isBeforeLogin) {
+      place.isNewcomer = true;
+      this.#newcomers++;
+    } else if (place.isNewcomer && (from === 'attempting' || !place.isBeforeLogin)) {
+      place.isNewcomer = false;
+      this.#newcomers--;
+    }
   }
 
   #seat(place: Place): void {

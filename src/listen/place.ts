@@ -24,11 +24,13 @@ interface PlaceSteps {
 export class Place {
   readonly #steps: PlaceSteps;
   #stage: Stage = 'silent';
-  /** For the limits only, as are the next three. Until the place is named: a word of its own that no network is called. */
+  /** For the limits only, as are the next four. Until the place is named: a word of its own that no network is called. */
   network: string;
   isNamed = false;
   /** When its first word came: milliseconds, monotonic. */
   talksSince = 0;
+  /** It talks, and has not come to the end of an attempt yet. */
+  isNewcomer = false;
   /** Where it may have to give way. */
   room: WaitingRoom<Place> | undefined;
   /** Called when another connection takes the place: this one is to be closed. */

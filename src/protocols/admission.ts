@@ -80,7 +80,8 @@ export async function admit<U>(
 ): Promise<Admission<U>> {
   const { gate, clock } = deps;
   const client = { address: connection.client.address, software };
-  const attempt: Attempt = { protocol, login, secret, client, arrivedAt: clock.monotonic() };
+  const { hasFailed } = connection;
+  const attempt: Attempt = { protocol, login, secret, client, arrivedAt: clock.monotonic(), hasFailed };
   if (connection.isHealthCheck) {
     // Nobody knows whose attempt it is, so it counts against nobody, and cannot be let in.
     const verdict: Unavailable = { kind: 'unavailable', reason: 'health_check' };
@@ -96,6 +97,7 @@ export async function admit<U>(
         : decision.verdict;
     report(connection, deps, attempt, decision, 'live' in outcome ? outcome.admitted : outcome);
     if ('live' in outcome) return outcome;
+    connection.hasFailed = true;
     return { kind: 'rejected', verdict: outcome, answer: decision.answer };
   } finally {
     connection.attempting(false);

@@ -9,6 +9,7 @@ import { Uses } from '../../../src/gate/uses.ts';
 import type { Decision, Verdict } from '../../../src/gate/verdict.ts';
 import type { Protocol } from '../../../src/lib/protocol.ts';
 import { Secret } from '../../../src/lib/secret.ts';
+import { Turns } from '../../../src/lib/turns.ts';
 import type { User } from '../../../src/lib/user.ts';
 import { type AppPassword, generateAppPassword } from '../../../src/passwords/app-password.ts';
 import type { HashParameters } from '../../../src/passwords/hash.ts';
@@ -105,6 +106,7 @@ export interface Given {
   readonly login?: string;
   readonly from?: string;
   readonly protocol?: Protocol;
+  readonly hasFailed?: boolean;
 }
 
 export type Harness = ReturnType<typeof gateHarness>;
@@ -163,6 +165,7 @@ export function gateHarness(options: Options = {}) {
     uses: new Uses(store, clock, () => log.push('use not noted')),
     parking,
     shedding: new Shedding(eventLoop),
+    turns: new Turns({ most: 12, mostWithNewcomers: 2, newcomers: () => 0 }),
     failureDelay: options.failureDelay ?? 0,
     clock,
     events: {
@@ -202,13 +205,14 @@ export function gateHarness(options: Options = {}) {
   }
 
   function decide(secret: string, given: Given = {}): Promise<Decision> {
-    const { login = 'alice', from = OFFICE, protocol = 'imap' } = given;
+    const { login = 'alice', from = OFFICE, protocol = 'imap', hasFailed = false } = given;
     return gate.decide({
       protocol,
       login,
       secret: new Secret(secret),
       client: { address: from, software: null },
       arrivedAt: clock.monotonic(),
+      hasFailed,
     });
   }
 

@@ -227,6 +227,30 @@ describe('where a bound is reached, another gives way', () => {
   });
 });
 
+test('a newcomer talks, until its first attempt has ended one way or the other', () => {
+  const limits = new ConnectionLimits(MANY);
+  const come = () => {
+    const place = placeOf(limits.enter('192.0.2.1'));
+    place.heard();
+    return place;
+  };
+  placeOf(limits.enter('192.0.2.1'));
+  expect(limits.newcomers).toBe(0);
+  const [fails, hangsUp, joins] = [come(), come(), come()];
+  expect(limits.newcomers).toBe(3);
+  for (const place of [fails, joins]) place.attempting(true);
+  expect(limits.newcomers).toBe(3);
+  fails.attempting(false);
+  fails.attempting(true);
+  fails.attempting(false);
+  expect(limits.newcomers).toBe(2);
+  hangsUp.leave();
+  joins.loggedIn();
+  expect(limits.newcomers).toBe(0);
+  for (const place of [fails, hangsUp, joins]) place.leave();
+  expect(limits.newcomers).toBe(0);
+});
+
 test('whatever happens in whatever order, the places of all who are gone are free', () => {
   const bounds = { connections: 8, perNetwork: 3, beforeLogin: 5 };
   const step = fc.tuple(
@@ -252,6 +276,7 @@ test('whatever happens in whatever order, the places of all who are gone are fre
         else place?.[what as 'heard' | 'loggedIn' | 'leave']();
       }
       for (const place of places) place.leave();
+      expect(limits.newcomers).toBe(0);
       // Room for exactly as many as at the start.
       for (let i = 0; i < bounds.perNetwork; i++) placeOf(limits.enter('192.0.2.1')).loggedIn();
       expect(limits.enter('192.0.2.1')).toBe('perNetwork');
