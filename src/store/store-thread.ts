@@ -13,7 +13,18 @@ const LOOK_INTERVAL = 200;
 if (parentPort === null) throw new Error('this file is the start of a thread');
 const port = parentPort;
 const role = workerData as OpenOptions['role'];
-const say = (reply: Reply) => port.postMessage(reply);
+
+let replies: Reply[] = [];
+
+/** What is answered in one turn of this thread's event loop goes in one message. */
+function say(reply: Reply): void {
+  if (replies.push(reply) === 1) setImmediate(send);
+}
+
+function send(): void {
+  port.postMessage(replies);
+  replies = [];
+}
 
 let database: SqliteDatabase | undefined;
 /** Of what is being done. */
@@ -25,16 +36,18 @@ function enqueue(work: () => Promise<void>): void {
   tail = tail.then(work);
 }
 
-port.on('message', (request: Request) => {
-  const until = clock.monotonic() + request.patience;
-  enqueue(async () => {
-    deadline = until;
-    try {
-      say({ id: request.id, result: await answer(request) });
-    } catch (error) {
-      say({ id: request.id, failure: toFailure(error) });
-    }
-  });
+port.on('message', (requests: readonly Request[]) => {
+  const now = clock.monotonic();
+  for (const request of requests) {
+    enqueue(async () => {
+      deadline = now + request.patience;
+      try {
+        say({ id: request.id, result: await answer(request) });
+      } catch (error) {
+        say({ id: request.id, failure: toFailure(error) });
+      }
+    });
+  }
 });
 
 async function answer(request: Request): Promise<unknown> {

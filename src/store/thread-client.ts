@@ -26,6 +26,8 @@ export class ThreadClient {
   readonly #grace: number;
   readonly #pending = new Map<number, Pending>();
   #worker: Worker | undefined;
+  /** Asked in this very moment, and sent in one message: to wake the thread up costs more than what it is asked. */
+  #batch: Request[] = [];
   #lastId = 0;
   /** A request that was given up, and that the thread has not answered yet: until then it answers nothing else. */
   #stuckAt: number | undefined;
@@ -44,7 +46,6 @@ export class ThreadClient {
   ask(question: Question): Promise<unknown> {
     if (this.#stuckAt !== undefined) return Promise.reject(silent());
     this.#worker ??= this.#start();
-    const worker = this.#worker;
     const id = ++this.#lastId;
     const { promise, resolve, reject } = Promise.withResolvers<unknown>();
     const timer = setTimeout(
@@ -52,8 +53,14 @@ export class ThreadClient {
       question.patience + (question.kind === 'open' ? START_GRACE : this.#grace),
     );
     this.#pending.set(id, { resolve, reject, timer });
-    worker.postMessage({ id, ...question });
+    if (this.#batch.push({ id, ...question }) === 1) queueMicrotask(() => this.#send());
     return promise;
+  }
+
+  #send(): void {
+    const batch = this.#batch;
+    this.#batch = [];
+    this.#worker?.postMessage(batch);
   }
 
   /** Starts the thread now: two that start side by side are ready sooner. */
@@ -73,7 +80,9 @@ export class ThreadClient {
     const resourceLimits = { maxYoungGenerationSizeMb: 4 };
     const worker = new Worker(file, { workerData: this.#role, resourceLimits });
     let cause: unknown;
-    worker.on('message', (reply: Reply) => this.#hear(reply));
+    worker.on('message', (replies: readonly Reply[]) => {
+      for (const reply of replies) this.#hear(reply);
+    });
     worker.on('error', (error) => {
       cause = error;
     });
