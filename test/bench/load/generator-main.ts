@@ -100,8 +100,10 @@ async function guesses(job: GuessesJob, tally: Tally): Promise<void> {
   const share = Math.ceil(job.count / job.concurrency);
   await inParallel({ count: job.concurrency, concurrency: job.concurrency }, tally, async (worker) => {
     let client: ImapClient | undefined;
+    // Each is at another place of its connection, as after a while: in step they would come and go in waves.
+    const offset = Math.floor((worker * job.perConnection) / job.concurrency);
     for (let i = 0; i < share; i++) {
-      if (i % job.perConnection === 0) {
+      if (i === 0 || (i + offset) % job.perConnection === 0) {
         client?.destroy();
         client = await ImapClient.connect(job.target, { from: address() });
       }
