@@ -8,6 +8,8 @@ import { type Postern, startPostern } from './postern.ts';
 export interface PortalOptions {
   /** YAML of the `portal` section's other keys, in flow style: `creation: false, scopes: [imap]`. */
   readonly portal?: string;
+  /** `http://127.0.0.1:PORT` unless told. */
+  readonly publicUrl?: (port: number) => string;
   /** In place of the provider's own `oidc` section. */
   readonly oidc?: (provider: OidcProvider) => string;
   /** Further sections. */
@@ -30,7 +32,7 @@ const NO_UPSTREAM = `{ dovecot: { protocol: imap, address: "127.0.0.1:1", tls: n
 export async function startPosternWithPortal(options: PortalOptions = {}): Promise<PosternWithPortal> {
   await using started = new AsyncDisposableStack();
   const port = await freePort();
-  const url = `http://127.0.0.1:${port}`;
+  const url = options.publicUrl?.(port) ?? `http://127.0.0.1:${port}`;
   const provider = started.use(await startOidcProvider({ ...options.provider, portal: url }));
   const pki = started.use(await createPki());
   const certificate = await pki.issue();
