@@ -19,7 +19,15 @@ export function report(about: Omit<Report, 'measurements' | 'bars'>, measurement
   return { ...about, measurements: measurements.all, bars: bars(measurements) };
 }
 
-const COLUMNS = ['postern', 'nginx', 'dovecot', 'haproxy'] as const;
+const COLUMNS = ['postern', 'nginx', 'dovecot', 'haproxy', 'bare Node'] as const;
+
+const TITLES = {
+  postern: 'Postern',
+  nginx: 'nginx',
+  dovecot: 'Dovecot',
+  haproxy: 'HAProxy',
+  'bare Node': 'bare Node',
+};
 
 /** In Markdown. Each number is a median, with half the range over the rounds in percent. */
 export function tables({
@@ -52,9 +60,15 @@ export function tables({
         .map((each) => number(each.values));
       const columns = COLUMNS.map((contender) => number(values(contender)));
       const ratios = COLUMNS.slice(1).map((other) => ratio(postern, values(other)));
-      return [variant!, metric!, ...(others.length > 0 ? [others[0]!, '', '', ''] : columns), ...ratios];
+      return [
+        variant!,
+        metric!,
+        ...(others.length > 0 ? [others[0]!, ...COLUMNS.slice(1).map(() => '')] : columns),
+        ...ratios,
+      ];
     });
-    const header = ['', '', 'Postern', 'nginx', 'Dovecot', 'HAProxy', '/ nginx', '/ Dovecot', '/ HAProxy'];
+    const names = COLUMNS.map((contender) => TITLES[contender]);
+    const header = ['', '', ...names, ...names.slice(1).map((other) => `/ ${other}`)];
     lines.push(...table(header, rows));
   }
   if (promised.length > 0) {

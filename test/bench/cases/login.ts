@@ -30,7 +30,7 @@ const ECDSA: readonly Variant[] = [{ name: 'TLS, ECDSA P-256', tls: 'implicit', 
 
 export async function login(run: Run): Promise<void> {
   run.note(
-    'login: Postern takes no password in clear and HAProxy knows no STARTTLS, so those have no numbers',
+    'login: Postern takes no password in clear, HAProxy knows no STARTTLS, and the bare Node neither, so those have no numbers; the bare Node is the least that a proxy in Node.js can be (test/bench/contenders/bare-node-main.ts): it checks nothing, writes no log and asks the upstream for nothing but the login',
   );
   await measure(run, RSA);
   await measure({ ...run, site: { ...run.site, certificate: run.site.ecdsa } }, ECDSA);

@@ -1,6 +1,7 @@
 // All contenders at once: one that has no turn costs nothing.
 
 import type { Site } from '../site.ts';
+import { startBareNode } from './bare-node.ts';
 import type { Contender } from './contender.ts';
 import { startDovecot } from './dovecot.ts';
 import { startHaproxy } from './haproxy.ts';
@@ -8,7 +9,7 @@ import { startNginx } from './nginx.ts';
 import { startPostern } from './postern.ts';
 
 /** In the order of the report. */
-export const STARTERS = [startPostern, startNginx, startDovecot, startHaproxy] as const;
+export const STARTERS = [startPostern, startNginx, startDovecot, startHaproxy, startBareNode] as const;
 
 export interface Contenders extends AsyncDisposable {
   readonly all: readonly Contender[];
