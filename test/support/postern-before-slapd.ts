@@ -29,6 +29,8 @@ export interface DirectoryChainOptions {
   /** YAML: sections that stand in place of the usual ones. */
   readonly config?: string;
   readonly slapd?: Omit<SlapdOptions, 'certificate'>;
+  /** Postern has this password for its own account, which is another. */
+  readonly wrongPassword?: string;
 }
 
 export const ALICE = `uid=alice,${PEOPLE}`;
@@ -46,7 +48,7 @@ export async function startPosternBeforeSlapd(options: DirectoryChainOptions = {
   const postern = started.use(
     await startPostern({
       certificate,
-      files: { 'service-password': slapd.postern.password },
+      files: { 'service-password': options.wrongPassword ?? slapd.postern.password },
       config: `
 users:
   defaultDomain: example.com
