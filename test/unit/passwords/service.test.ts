@@ -185,3 +185,52 @@ test('disabling and enabling say whether they changed anything', async () => {
   expect((await store.select(alice, [])).userDisabled).toBe(true);
   expect(await passwords.setUserDisabled(alice, false)).toBe(true);
 });
+
+describe('names', () => {
+  const reasonOf = (work: Promise<unknown>) =>
+    work.then(
+      () => 'done',
+      (error: unknown) => (error as { reason?: string }).reason,
+    );
+
+  test('may be asked to be the only one of the user, in whatever case', async () => {
+    await passwords.create({ user: alice, name: 'Phone' });
+    expect(await reasonOf(passwords.create({ user: alice, name: 'PHONE', uniqueName: true }))).toBe(
+      'duplicate_name',
+    );
+    expect(await reasonOf(passwords.create({ user: alice, name: 'PHONE' }))).toBe('done');
+    expect(await reasonOf(passwords.create({ user: bob, name: 'Phone', uniqueName: true }))).toBe('done');
+    await passwords.revoke({ user: alice });
+    expect(await reasonOf(passwords.create({ user: alice, name: 'Phone', uniqueName: true }))).toBe('done');
+  });
+
+  test('change, by their owner, to what a name can be and no other has', async () => {
+    const { record } = await passwords.create({ user: alice, name: 'Phone' });
+    await passwords.create({ user: alice, name: 'Scanner' });
+    expect(await passwords.rename(record.id, alice, '  Old phone ')).toBe('Old phone');
+    expect(await passwords.rename(record.id, alice, 'OLD PHONE')).toBe('OLD PHONE');
+    expect(await reasonOf(passwords.rename(record.id, alice, 'scanner'))).toBe('duplicate_name');
+    expect(await reasonOf(passwords.rename(record.id, alice, 'a\u202eb'))).toBe('name');
+    expect(await reasonOf(passwords.rename(record.id, bob, 'Mine'))).toBe('no_such_password');
+    expect(await reasonOf(passwords.rename('ap_none', alice, 'Scanner'))).toBe('no_such_password');
+    expect((await passwords.list({ user: alice })).map(({ name }) => name)).toEqual(['OLD PHONE', 'Scanner']);
+  });
+});
+
+test('hashing is done where the options say, and not at all for who has the most already', async () => {
+  const asked: string[] = [];
+  const limited = createPasswords({
+    store,
+    keys,
+    hash: { memoryKiB: 64, passes: 1, lanes: 1 },
+    clock: { now: () => now, monotonic: () => 0 },
+    limits: { maxPerUser: 1 },
+    runHash: async (_password, _parameters, user) => {
+      asked.push(user);
+      return '$argon2id$v=19$m=64,t=1,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAA';
+    },
+  });
+  await limited.create({ user: alice, name: 'Phone' });
+  await expect(limited.create({ user: alice, name: 'Scanner' })).rejects.toThrow(RefusedError);
+  expect(asked).toEqual([alice]);
+});
