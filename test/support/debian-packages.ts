@@ -30,6 +30,7 @@ export const DEBIAN_PACKAGES: readonly DebianPackage[] = [
     program: '/usr/lib/python3/dist-packages/ldap/__init__.py',
   },
   { name: 'libnet-ldap-perl', use: 'an LDAP client in Perl', program: '/usr/share/perl5/Net/LDAP.pm' },
+  { name: 'libio-socket-ssl-perl', use: 'TLS for that', program: '/usr/share/perl5/IO/Socket/SSL.pm' },
   { name: 'redis-server', use: 'limits that several processes share', program: 'redis-server' },
   { name: 'chromium', use: 'the browser that the portal is tried in', program: 'chromium' },
   {
@@ -37,4 +38,8 @@ export const DEBIAN_PACKAGES: readonly DebianPackage[] = [
     use: 'a font for pictures of the portal',
     program: '/usr/share/fonts/opentype/inter/Inter-Regular.otf',
   },
+  { name: 'dovecot-submissiond', use: 'its submission service', program: '/usr/lib/dovecot/submission' },
+  { name: 'postfix', use: 'the mail server behind Postern', program: '/usr/lib/postfix/sbin/master' },
+  { name: 'msmtp', use: 'an SMTP client for scripts', program: 'msmtp' },
+  { name: 'swaks', use: 'an SMTP client that knows every way to log in', program: 'swaks' },
 ];

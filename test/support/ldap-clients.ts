@@ -69,16 +69,18 @@ export function namesIn(ldif: string): string[] {
   return [...ldif.matchAll(/^dn: (.*)$/gm)].map(([, dn]) => dn as string);
 }
 
-/** A script that reads what it has to know as JSON from stdin. What it printed is logged. */
+/** A script for Debian's own interpreter that reads what it has to know as JSON from stdin. What it printed is logged. */
 export async function script(
   interpreter: 'python3' | 'perl',
   text: string,
-  facts: DirectoryAccount & Readonly<Record<string, unknown>>,
+  facts: DirectoryAccount,
 ): Promise<Outcome> {
   using dir = tempDir();
   const file = join(dir.path, 'client');
   writeFileSync(file, text);
-  const outcome = await run(interpreter, [file], { input: JSON.stringify({ ...facts, url: urlOf(facts) }) });
+  const outcome = await run(`/usr/bin/${interpreter}`, [file], {
+    input: JSON.stringify({ ...facts, url: urlOf(facts) }),
+  });
   writeFileSync(newLogFile(interpreter), `${outcome.stdout}${outcome.stderr}`);
   return outcome;
 }
