@@ -2,7 +2,7 @@
 // too). Pure.
 //
 //   U: 250-XCLIENT NAME ADDR PORT PROTO HELO LOGIN DESTADDR DESTPORT
-//   P: XCLIENT NAME=[UNAVAILABLE] ADDR=IPV6:2001:db8::1 PORT=50000 PROTO=ESMTP HELO=laptop LOGIN=alice@example.com
+//   P: XCLIENT LOGIN=alice@example.com NAME=[UNAVAILABLE] ADDR=IPV6:2001:db8::1 PORT=50000 PROTO=ESMTP HELO=laptop
 //   U: 220 …                                    and a new EHLO
 
 export interface XclientFacts {
@@ -10,7 +10,8 @@ export interface XclientFacts {
   readonly user?: string;
   /** The client's address and what goes with it; left out where it may not be told. */
   readonly client?: {
-    readonly address: string;
+    /** null: of a family that the upstream does not know. */
+    readonly address: string | null;
     readonly port: number;
     readonly helo: string | null;
     readonly sessionId: string;
@@ -23,25 +24,18 @@ const MAX_LINE = 510;
 const MAX_HELO = 100;
 
 /**
- * The commands that tell `facts`, each within a line's length; only attributes that the upstream lists, `offered` being the
- * parameters of its XCLIENT keyword. None if there is nothing to tell. That it takes no LOGIN is for the caller to notice
- * (`takesLogin`): without one it would not know for whom it relays.
+ * The command that tells `facts`, or undefined if there is nothing to tell; only attributes that the upstream lists, `offered` being
+ * the parameters of its XCLIENT keyword. It is one command: a second one would make Postfix forget the LOGIN of the first, and
+ * the first one's ADDR may take the right to another (measured, 3.7). What makes it longer than a line may be is left out, the
+ * client's own words first. That it takes no LOGIN is for the caller to notice (`takesLogin`).
  */
-export function xclientCommands(offered: string, facts: XclientFacts): string[] {
+export function xclientCommand(offered: string, facts: XclientFacts): string | undefined {
   const listed = attributesIn(offered);
-  const commands: string[] = [];
-  let line = 'XCLIENT';
-  for (const [name, value] of attributesOf(facts)) {
-    if (!listed.has(name)) continue;
-    const attribute = ` ${name}=${value}`;
-    if (line.length + attribute.length > MAX_LINE) {
-      commands.push(line);
-      line = 'XCLIENT';
-    }
-    line += attribute;
-  }
-  if (line !== 'XCLIENT') commands.push(line);
-  return commands;
+  const attributes = attributesOf(facts).filter(([name]) => listed.has(name));
+  const length = () => attributes.reduce((sum, [name, value]) => sum + name.length + value.length + 2, 7);
+  while (length() > MAX_LINE && attributes.length > 1) attributes.pop();
+  if (attributes.length === 0) return undefined;
+  return `XCLIENT${attributes.map(([name, value]) => ` ${name}=${value}`).join('')}`;
 }
 
 export function takesLogin(offered: string): boolean {
@@ -52,19 +46,25 @@ function attributesIn(offered: string): Set<string> {
   return new Set(offered.toUpperCase().split(/ +/));
 }
 
-function* attributesOf({ user, client }: XclientFacts): Generator<readonly [string, string]> {
-  if (client !== undefined) {
-    // Without it the upstream would put Postern's own name to the client's address. What the client's is called in the DNS is
-    // the word of whoever runs that zone (CVE-2026-28753).
-    yield ['NAME', '[UNAVAILABLE]'];
-    yield ['ADDR', client.address.includes(':') ? `IPV6:${client.address}` : client.address];
-    yield ['PORT', String(client.port)];
-    yield ['PROTO', 'ESMTP'];
-    const helo = client.helo === null ? '' : xtext(client.helo, MAX_HELO);
-    if (helo !== '') yield ['HELO', helo];
-    yield ['SESSION', xtext(client.sessionId)];
+/** The most important first. */
+function attributesOf({ user, client }: XclientFacts): (readonly [name: string, value: string])[] {
+  const attributes: [string, string][] = [];
+  if (user !== undefined) attributes.push(['LOGIN', xtext(user)]);
+  if (client === undefined) return attributes;
+  const { address, port, helo, sessionId } = client;
+  // Without it the upstream would put Postern's own name to the client's address. What the client's is called in the DNS is the
+  // word of whoever runs that zone (CVE-2026-28753).
+  attributes.push(['NAME', '[UNAVAILABLE]']);
+  if (address === null) {
+    attributes.push(['ADDR', '[UNAVAILABLE]']);
+  } else {
+    attributes.push(['ADDR', address.includes(':') ? `IPV6:${address}` : address]);
+    attributes.push(['PORT', String(port)]);
   }
-  if (user !== undefined) yield ['LOGIN', xtext(user)];
+  attributes.push(['PROTO', 'ESMTP'], ['SESSION', xtext(sessionId)]);
+  const said = helo === null ? '' : xtext(helo, MAX_HELO);
+  if (said !== '') attributes.push(['HELO', said]);
+  return attributes;
 }
 
 /** RFC 3461 §4: printable ASCII but `+` and `=` as it is, every other octet as `+` and two hexadecimal digits. */

@@ -20,7 +20,7 @@ import { UpstreamLoginError } from '../admission.ts';
 import { encodePlain } from '../sasl.ts';
 import { enhancedCode, extensionsIn, type SmtpReply } from './reply.ts';
 import { UpstreamDialogue, UpstreamGoneError } from './upstream-dialogue.ts';
-import { takesLogin, xclientCommands } from './upstream-xclient.ts';
+import { takesLogin, xclientCommand } from './upstream-xclient.ts';
 
 export type { SmtpReply } from './reply.ts';
 export { UpstreamGoneError } from './upstream-dialogue.ts';
@@ -220,15 +220,23 @@ async function tellClient(dialogue: UpstreamDialogue, target: SmtpUpstream, logi
     );
   }
   if (offered === undefined) return;
-  const { client, helo, sessionId } = login;
-  const commands = xclientCommands(offered, {
-    ...(isLogin && { user: login.user }),
-    ...(maySendClientAddress(target, dialogue) && { client: { ...client, helo, sessionId } }),
-  });
-  for (const command of commands) {
-    const answer = await dialogue.command(command);
-    if (answer.code !== 220) throw failure('XCLIENT', answer, 'upstream_refused_postern');
+  const { helo, sessionId } = login;
+  const tell = async (address: string | null): Promise<SmtpReply | undefined> => {
+    const command = xclientCommand(offered, {
+      ...(isLogin && { user: login.user }),
+      ...(maySend && { client: { address, port: login.client.port, helo, sessionId } }),
+    });
+    return command === undefined ? undefined : dialogue.command(command);
+  };
+  const maySend = maySendClientAddress(target, dialogue);
+  let answer = await tell(login.client.address);
+  // "Bad ADDR syntax", says a Postfix with `inet_protocols = ipv4` of an IPv6 client: better from nowhere than from Postern.
+  if (answer?.code === 501 && maySend && login.client.address.includes(':')) answer = await tell(null);
+  if (answer === undefined) return;
+  if (answer.code === 220) {
     await hello(dialogue, login.hostname, false);
+  } else if (isLogin || answer.code < 500) {
+    throw failure('XCLIENT', answer, 'upstream_refused_postern');
   }
 }
 
