@@ -185,7 +185,7 @@ describe.each([
       await stop.go(page, gallery.url);
       await page.getByRole('heading', { level: 1 }).first().waitFor();
       for (const violation of await violations(page)) found.push(`${stop.name}: ${violation}`);
-      const overhang = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+      const overhang = await page.evaluate<number>('document.documentElement.scrollWidth - innerWidth');
       if (overhang > 0) found.push(`${stop.name}: ${overhang} pixels wider than the screen`);
       if (wantsPictures && stop.picture === true) {
         const isDialogue = stop.name.endsWith('dialogue');

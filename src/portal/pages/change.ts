@@ -95,7 +95,7 @@ export function changePages(server: FastifyInstance, deps: PortalDeps, answer: A
   server.get<WithId>('/passwords/:id/rename', async (request, reply) => {
     const record = await own(request);
     if (record === undefined || record.revokedAt !== null) return reply.callNotFound();
-    return renameForm(request, reply, record, record.name);
+    return renameForm(request, reply, record, field(request.query, 'name') || record.name);
   });
 
   server.post<WithId>('/passwords/:id/rename', async (request, reply) => {

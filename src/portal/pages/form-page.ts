@@ -19,7 +19,13 @@ export function newPage({ name, use, expiry }: Typed): string {
   return pathWith('/new', Object.fromEntries(query));
 }
 
-/** For a form that was sent to `path`; undefined: it is no form that keeps what was typed. */
+/** For a form that was sent to `path`, the page where it can be sent again; undefined: `path` takes no form of ours. */
 export function formPage(path: string, body: unknown): string | undefined {
-  return path === '/new' ? newPage(typedIn(body)) : undefined;
+  if (path === '/new') return newPage(typedIn(body));
+  if (!ASKED.test(path)) return undefined;
+  const query = ['name', 'user', 'id'].map((name) => [name, field(body, name)] as const);
+  return pathWith(path, Object.fromEntries(query.filter(([, value]) => value !== '')));
 }
+
+/** Their page is at the same address. */
+const ASKED = /^\/(passwords\/\w+\/(delete|rename)|delete-all|admin\/person\/[a-z-]+)$/;
