@@ -13,6 +13,7 @@ import { openKeys } from '../../src/passwords/keys-file.ts';
 import { createPasswords } from '../../src/passwords/service.ts';
 import { openStoreOnce } from '../../src/store/open.ts';
 import { type Metrics, parseMetrics } from '../support/metrics-text.ts';
+import type { Certificate } from '../support/pki.ts';
 import { newLogFile } from '../support/run-directory.ts';
 import {
   type ScriptedSmtpUpstream,
@@ -61,10 +62,14 @@ export interface SmtpSetting extends AsyncDisposable {
   drain(): Promise<number>;
 }
 
+/** One for all tests of a file: making keys is slow. */
+let issued: Promise<Certificate> | undefined;
+
 export async function startSmtpSetting(options: SmtpSettingOptions = {}): Promise<SmtpSetting> {
   await using started = new AsyncDisposableStack();
   const { ca, issue } = await pki();
-  const certificate = await issue();
+  issued ??= issue();
+  const certificate = await issued;
   const upstream = started.use(await startScriptedSmtpUpstream(options.script ?? {}));
   const dir = started.use(tempDir());
   ledger(MASTER.password);
