@@ -30,7 +30,7 @@ import { createPasswords } from './passwords/service.ts';
 import { Verifier } from './passwords/verifier.ts';
 import { AUDIT_LIFE } from './portal/audit.ts';
 import type { Portal } from './portal/server.ts';
-import type { PortalTerms } from './portal/terms.ts';
+import { PORTAL_CONNECTIONS, type PortalTerms } from './portal/terms.ts';
 import { Quotas } from './protocols/smtp/quotas.ts';
 import { LiveSessions } from './sessions/live-sessions.ts';
 import { openStore } from './store/open.ts';
@@ -298,8 +298,10 @@ function parkingBounds({ throttle }: Config): { total: number; perNetwork: numbe
 }
 
 /** The connections that there are file descriptors for. */
-function fileDescriptors({ limits }: Config, events: Events): number {
-  const most = connectionsFor(openFilesLimit());
+function fileDescriptors({ limits, portal }: Config, events: Events): number {
+  const openFiles = openFilesLimit();
+  const browsers = portal === null ? 0 : PORTAL_CONNECTIONS;
+  const most = connectionsFor(openFiles === undefined ? undefined : openFiles - browsers);
   if (most < limits.connections) events.fewFileDescriptors(most, limits.connections);
   return most;
 }

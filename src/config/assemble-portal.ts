@@ -42,6 +42,7 @@ function assembleOidc(
     issuer,
     clientId,
     clientSecret: clientSecret ?? null,
+    clientAuthentication: oidc.clientAuthentication,
     scopes,
     userClaim,
     userDomain: userDomain ?? null,

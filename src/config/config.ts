@@ -299,6 +299,7 @@ export interface OidcConfig {
   readonly clientId: string;
   /** null: a public client. */
   readonly clientSecret: Secret | null;
+  readonly clientAuthentication: 'client_secret_basic' | 'client_secret_post';
   readonly scopes: readonly string[];
   readonly userClaim: string;
   readonly userDomain: string | null;

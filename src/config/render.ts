@@ -106,6 +106,7 @@ function renderPortal(portal: PortalConfig): Record<string, unknown> {
       issuer: oidc.issuer,
       clientId: oidc.clientId,
       ...(clientSecret !== null && { clientSecret: clientSecret.toJSON() }),
+      clientAuthentication: oidc.clientAuthentication,
       scopes: oidc.scopes,
       userClaim: oidc.userClaim,
       ...(userDomain !== null && { userDomain }),

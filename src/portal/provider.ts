@@ -141,9 +141,8 @@ export class Provider {
   }
 
   async #discover(): Promise<oidc.Configuration> {
-    const { issuer, clientId, clientSecret, timeout } = this.terms;
-    const authentication =
-      clientSecret === null ? oidc.None() : oidc.ClientSecretBasic(clientSecret.reveal());
+    const { issuer, clientId, timeout } = this.terms;
+    const authentication = clientAuthentication(this.terms);
     try {
       const config = await oidc.discovery(
         new URL(issuer),
@@ -170,6 +169,13 @@ export class Provider {
       throw new SignInError('unavailable', `metadata: ${detailOf(error)}`);
     }
   }
+}
+
+function clientAuthentication({ clientSecret, clientAuthentication }: ProviderTerms): oidc.ClientAuth {
+  if (clientSecret === null) return oidc.None();
+  return clientAuthentication === 'client_secret_post'
+    ? oidc.ClientSecretPost(clientSecret.reveal())
+    : oidc.ClientSecretBasic(clientSecret.reveal());
 }
 
 /** OpenID Connect Core 1.0 §5.5.1. */

@@ -38,11 +38,10 @@ import { Provider } from './provider.ts';
 import { returnPath } from './return-path.ts';
 import { PortalSessions } from './session.ts';
 import { signInPath, signInRoutes } from './sign-in.ts';
-import type { PortalTerms } from './terms.ts';
+import { PORTAL_CONNECTIONS, type PortalTerms } from './terms.ts';
 
 /** Bytes of a request's body: the largest form has a tenth of it. */
 const MOST_BODY = 16_384;
-const MOST_CONNECTIONS = 500;
 const MOST_CONNECTIONS_PER_NETWORK = 60;
 /** Of one network, an office behind one address perhaps; of one sign-in; and what makes the provider work. */
 const RATES = {
@@ -176,7 +175,7 @@ function httpServer(
       ? createServer(options)
       : createTlsServer({ ...options, ...certificate, handshakeTimeout: DEADLINES.headers });
   server.headersTimeout = DEADLINES.headers;
-  server.maxConnections = MOST_CONNECTIONS;
+  server.maxConnections = PORTAL_CONNECTIONS;
   const counts = new Map<string, number>();
   server.on('connection', (socket: Socket) => {
     const address = canonicalAddress(socket.remoteAddress ?? '');

@@ -4,6 +4,9 @@ import type { NetworkSet } from '../lib/network.ts';
 import type { Secret } from '../lib/secret.ts';
 import type { PortalSettings } from './context.ts';
 
+/** Connections that the portal may have at a time. They are left out of what mail clients may have. */
+export const PORTAL_CONNECTIONS = 500;
+
 /** Somebody who has any of the values in the claim. */
 export interface ClaimRule {
   readonly claim: string;
@@ -15,6 +18,8 @@ export interface ProviderTerms {
   readonly clientId: string;
   /** null: a public client. */
   readonly clientSecret: Secret | null;
+  /** How the secret is sent (OpenID Connect Core 1.0 §9). */
+  readonly clientAuthentication: 'client_secret_basic' | 'client_secret_post';
   readonly scopes: readonly string[];
   readonly userClaim: string;
   /** The domain of a user whose claim has none. */

@@ -60,6 +60,11 @@ const oidcSchema = section({
   clientSecretFile: path('./secrets/oidc')
     .optional()
     .describe('A file that holds the secret on one line, closed to other users. This or `clientSecret`.'),
+  clientAuthentication: choice(['client_secret_basic', 'client_secret_post'])
+    .prefault('client_secret_basic')
+    .describe(
+      'How the secret is sent: in a header, or in the form. Providers that take one alone say which.',
+    ),
   scopes: listOf(word('a scope, such as email'))
     .prefault(['openid', 'profile', 'email'])
     .describe('What is asked for. `openid` has to be among them.'),

@@ -84,7 +84,7 @@ export async function startSite(
   const events = createEvents({ log, metrics });
   let ahead = 0;
   let passed = 0;
-  const clock = { now: () => Date.now() + ahead, monotonic: () => performance.now() + passed };
+  const clock = { now: () => Date.now() + ahead, monotonic: () => passed };
   const store = started.use(await openStoreOnce(`sqlite:${join(dir.path, 'postern.db')}`, { clock }));
   const keys = await openKeys({ file: join(dir.path, 'keys.json'), store });
   const passwords = createPasswords({
@@ -109,6 +109,7 @@ export async function startSite(
       issuer: provider.issuer,
       clientId: 'postern',
       clientSecret: new Secret(CLIENT_SECRET),
+      clientAuthentication: 'client_secret_basic',
       scopes: ['openid', 'email'],
       userClaim: 'email',
       userDomain: null,

@@ -68,6 +68,17 @@ describe('the way there and back', () => {
     expect(asked?.get('code_verifier')).toMatch(/^[\w-]{43}$/);
   });
 
+  test.each(['client_secret_basic', 'client_secret_post'] as const)(
+    'the client secret is sent as %s',
+    async (how) => {
+      site.terms = { ...usual, provider: { ...usual.provider, clientAuthentication: how } };
+      await signIn(site, browser);
+      const inForm = site.provider.tokenRequests.at(-1)?.get('client_secret') === CLIENT_SECRET;
+      expect(inForm).toBe(how === 'client_secret_post');
+      expect(await whoIs(site, browser)).toMatchObject({ user: alice });
+    },
+  );
+
   test.each([
     ['acr_values', { acr_values: 'mfa hwk' }],
     [
