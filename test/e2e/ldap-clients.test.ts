@@ -186,7 +186,7 @@ my $facts = decode_json(join '', <STDIN>);
 my $ldap = Net::LDAP->new($facts->{url}, verify => 'require', cafile => $facts->{caFile}) or die $@;
 my $bound = $ldap->bind($facts->{name}, password => $facts->{password});
 die $bound->error if $bound->code;
-my $sort = Net::LDAP::Control::Sort->new(order => 'uid');
+my $sort = Net::LDAP::Control::Sort->new(order => 'uid:2.5.13.3');
 my $found = $ldap->search(base => '${PEOPLE}', scope => 'one', filter => '(uid=*)', attrs => ['uid'], control => [$sort]);
 die $found->error if $found->code;
 print join(' ', map { $_->get_value('uid') } $found->entries), "\\n";
