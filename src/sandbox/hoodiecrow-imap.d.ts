@@ -23,6 +23,8 @@ declare module 'hoodiecrow-imap' {
   interface HoodiecrowServer {
     listen(port: number, host: string, listening: () => void): void;
     close(closed?: () => void): void;
+    /** `raw` in octets as Latin-1. Whoever has the folder open is told. */
+    appendMessage(folder: string, flags: string[], internaldate: Date, raw: string): void;
     /** The listening socket. */
     readonly server: import('node:net').Server;
   }

@@ -10,6 +10,8 @@ export interface Mailbox extends AsyncDisposable {
   readonly port: number;
   readonly user: string;
   readonly password: Secret;
+  /** Puts a message into INBOX. */
+  deliver(message: Buffer): void;
 }
 
 /** STARTTLS is left out: its certificate has expired. */
@@ -57,6 +59,7 @@ export async function startMailbox(): Promise<Mailbox> {
     port,
     user,
     password: new Secret(password),
+    deliver: (message) => server.appendMessage('INBOX', [], new Date(), message.toString('latin1')),
     async [Symbol.asyncDispose]() {
       const closed = new Promise<void>((resolve) => server.close(resolve));
       for (const socket of open) socket.destroy();

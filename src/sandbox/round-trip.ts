@@ -1,14 +1,15 @@
-// The round trip: what a mail client does, done by `imapflow` through Postern, step by step.
+// The round trip: what a mail client does, done by `imapflow` and `nodemailer` through Postern, step by step.
 
 import { setTimeout as pause } from 'node:timers/promises';
 import { ImapFlow } from 'imapflow';
+import { createTransport } from 'nodemailer';
 import type { Commands, MadePassword } from './command.ts';
 
 export interface RoundTripOptions {
   readonly user: string;
   readonly device: MadePassword;
   readonly commands: Commands;
-  readonly ports: { readonly imap: number; readonly imaps: number };
+  readonly ports: Readonly<Record<'imap' | 'imaps' | 'smtp' | 'submissions', number>>;
   /** PEM. */
   readonly ca: string;
   /** Called when a step is done; `milliseconds` is what the step measures, which is not always all that it did. */
@@ -79,6 +80,16 @@ export async function roundTrip(options: RoundTripOptions): Promise<void> {
     await second.noop();
     await idling;
   });
+
+  for (const tls of ['starttls', 'implicit'] as const) {
+    const way = tls === 'starttls' ? 'STARTTLS' : 'implicit TLS';
+    await step(`send a message, ${way}, and find it in the mailbox`, async () => {
+      const subject = `Sent with ${way}`;
+      await send(options, tls, subject);
+      const found = (await first.search({ subject })) || [];
+      expect(found.length === 1, `it is there ${found.length} times`);
+    });
+  }
 
   const lost = await commands.createPassword(user, 'lost device');
   await step('revoke an app password, its session is cut off', async (measured) => {
@@ -151,6 +162,26 @@ function newClient(
   // An error that comes between two commands; what is called next fails by it.
   client.on('error', () => {});
   return client;
+}
+
+async function send(
+  { user, device, ports, ca }: RoundTripOptions,
+  tls: 'starttls' | 'implicit',
+  subject: string,
+): Promise<void> {
+  const transport = createTransport({
+    host: 'localhost',
+    port: tls === 'implicit' ? ports.submissions : ports.smtp,
+    secure: tls === 'implicit',
+    requireTLS: true,
+    auth: { user, pass: device.password },
+    tls: { ca },
+  });
+  try {
+    await transport.sendMail({ from: user, to: user, subject, text: subject });
+  } finally {
+    transport.close();
+  }
 }
 
 function message(user: string, subject: string): string {

@@ -1,4 +1,5 @@
-// Starts what the sandbox is made of: the mailbox, and Postern before it on a config file like an admin's.
+// Starts what the sandbox is made of: the mailbox, the mail server that delivers into it, and Postern before them on a config file
+// like an admin's.
 
 import { pino } from 'pino';
 import { stringify } from 'yaml';
@@ -8,6 +9,7 @@ import { ConfigError } from '../lib/errors.ts';
 import { createLog } from '../lib/log.ts';
 import { makeCertificates } from './certificates.ts';
 import { CONFIG_HEAD, type SandboxFiles, writeAtOnce, writePrivate } from './directory.ts';
+import { type MailServer, startMailServer } from './mail-server.ts';
 import { type Mailbox, startMailbox } from './mailbox.ts';
 import { choosePort } from './ports.ts';
 
@@ -18,6 +20,10 @@ export interface SandboxPorts {
   readonly imap: number;
   /** Implicit TLS. */
   readonly imaps: number;
+  /** STARTTLS. */
+  readonly smtp: number;
+  /** Implicit TLS. */
+  readonly submissions: number;
   readonly admin: number;
 }
 
@@ -27,7 +33,7 @@ export interface Sandbox extends AsyncDisposable {
   readonly ports: SandboxPorts;
 }
 
-const WANTED: SandboxPorts = { imap: 1143, imaps: 1993, admin: 9090 };
+const WANTED: SandboxPorts = { imap: 1143, imaps: 1993, smtp: 1587, submissions: 1465, admin: 9090 };
 /** Between choosing a port and listening on it, another program may take it. */
 const TRIES = 5;
 
@@ -40,14 +46,17 @@ export async function startSandbox(files: SandboxFiles, env: NodeJS.ProcessEnv):
   writePrivate(files.key, key);
   writePrivate(files.log, '');
   const mailbox = started.use(await startMailbox());
+  const mailServer = started.use(await startMailServer(mailbox.deliver));
   for (let tries = 1; ; tries++) {
     const ports = {
       imap: await choosePort(WANTED.imap),
       imaps: await choosePort(WANTED.imaps),
+      smtp: await choosePort(WANTED.smtp),
+      submissions: await choosePort(WANTED.submissions),
       admin: await choosePort(WANTED.admin),
     };
     try {
-      started.use(await startPostern(files, ports, mailbox, env));
+      started.use(await startPostern(files, ports, { mailbox, mailServer }, env));
       const everything = started.move();
       return { ca, ports, [Symbol.asyncDispose]: () => everything.disposeAsync() };
     } catch (error) {
@@ -57,20 +66,25 @@ export async function startSandbox(files: SandboxFiles, env: NodeJS.ProcessEnv):
   }
 }
 
+interface Upstreams {
+  readonly mailbox: Mailbox;
+  readonly mailServer: MailServer;
+}
+
 async function startPostern(
   files: SandboxFiles,
   ports: SandboxPorts,
-  mailbox: Mailbox,
+  upstreams: Upstreams,
   env: NodeJS.ProcessEnv,
 ): Promise<App> {
-  writeAtOnce(files.config, configText(ports, mailbox));
+  writeAtOnce(files.config, configText(ports, upstreams));
   const config = await loadConfig(files.config, env);
   const log = createLog(config.log.level, pino.destination({ dest: files.log, sync: true }));
   return createApp(config, { log, version: 'sandbox' });
 }
 
 /** As little as it takes: everything else is Postern's default. Paths are relative to the file. */
-function configText(ports: SandboxPorts, mailbox: Mailbox): string {
+function configText(ports: SandboxPorts, { mailbox, mailServer }: Upstreams): string {
   const config = {
     hostname: 'localhost',
     store: { url: 'sqlite:./postern.db' },
@@ -80,6 +94,13 @@ function configText(ports: SandboxPorts, mailbox: Mailbox): string {
     listeners: [
       { name: 'imap', protocol: 'imap', address: `127.0.0.1:${ports.imap}`, tls: 'starttls' },
       { name: 'imaps', protocol: 'imap', address: `127.0.0.1:${ports.imaps}`, tls: 'implicit' },
+      { name: 'smtp', protocol: 'smtp', address: `127.0.0.1:${ports.smtp}`, tls: 'starttls' },
+      {
+        name: 'submissions',
+        protocol: 'smtp',
+        address: `127.0.0.1:${ports.submissions}`,
+        tls: 'implicit',
+      },
     ],
     upstreams: {
       mailbox: {
@@ -89,8 +110,14 @@ function configText(ports: SandboxPorts, mailbox: Mailbox): string {
         // Its one account, for whoever logs in.
         login: { method: 'password', user: mailbox.user, password: mailbox.password.reveal() },
       },
+      mailServer: {
+        protocol: 'smtp',
+        address: `127.0.0.1:${mailServer.port}`,
+        tls: 'none',
+        login: { method: 'password', user: mailServer.user, password: mailServer.password.reveal() },
+      },
     },
-    routes: [{ users: `*@${DOMAIN}`, imap: 'mailbox' }],
+    routes: [{ users: `*@${DOMAIN}`, imap: 'mailbox', smtp: 'mailServer' }],
     admin: { address: `127.0.0.1:${ports.admin}` },
     log: { level: 'debug' },
   };

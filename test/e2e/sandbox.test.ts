@@ -23,6 +23,8 @@ const STEPS = [
   'fetch a message',
   'append a message',
   'IDLE hears of new mail in another session',
+  'send a message, STARTTLS, and find it in the mailbox',
+  'send a message, implicit TLS, and find it in the mailbox',
   'revoke an app password, its session is cut off',
   'and it is refused from then on',
   'while the other device goes on',
@@ -40,7 +42,8 @@ interface State {
   appPassword: string;
   ca: string;
   config: string;
-  ports: Record<'imap' | 'imaps' | 'admin', number>;
+  portal: string;
+  ports: Record<'imap' | 'imaps' | 'smtp' | 'submissions' | 'admin', number>;
 }
 
 /** `state.json` of a sandbox, its secret noted and its log kept for the search. */
@@ -99,7 +102,14 @@ test('`npm start -- --once` does the round trip, on other ports where the usual 
     appPassword: expect.stringMatching(/^[a-km-z2-9]{16}$/),
     ca: relative(ROOT, join(dir.path, 'ca.pem')),
     config: relative(ROOT, join(dir.path, 'postern.yaml')),
-    ports: { imap: expect.any(Number), imaps: expect.any(Number), admin: expect.any(Number) },
+    portal: expect.stringMatching(/^http:\/\/localhost:\d+$/),
+    ports: {
+      imap: expect.any(Number),
+      imaps: expect.any(Number),
+      smtp: expect.any(Number),
+      submissions: expect.any(Number),
+      admin: expect.any(Number),
+    },
   });
   expect(state.ports.imap).not.toBe(1143);
   expect(state.ports.admin).not.toBe(9090);
@@ -132,7 +142,7 @@ test('it stays up until told to stop, and what it prints to paste works', { time
     const device = state.appPassword.replace(/.{4}(?=.)/g, '$& ');
     expect(printed).toContain(`app password   ${device}\n`);
 
-    const commands = [...printed.matchAll(/^ {2}((?:curl|openssl|npx) .+)$/gm)].map(
+    const commands = [...printed.matchAll(/^ {2}((?:curl|openssl|npx|printf) .+)$/gm)].map(
       ([, command]) => command!,
     );
     const sh = async (part: string, input?: string) => {
@@ -147,7 +157,7 @@ test('it stays up until told to stop, and what it prints to paste works', { time
       return outcome.stdout;
     };
 
-    expect(await sh('FETCH 1:*')).toMatch(/^\* 5 FETCH /m);
+    expect(await sh('FETCH 1:*')).toMatch(/^\* 7 FETCH /m);
     expect(await sh('MAILINDEX=1')).toContain('Subject: Welcome\r\n');
     expect(await sh(`imaps://localhost:${state.ports.imaps}/`)).toMatch(/^\* LIST .*"INBOX"\r$/m);
     expect(await sh(`imap://localhost:${state.ports.imap}/`)).toMatch(/^\* LIST .*\\Trash.*"Trash"\r$/m);
@@ -157,6 +167,17 @@ test('it stays up until told to stop, and what it prints to paste works', { time
         `a LOGIN ${state.user} ${state.appPassword}\nb SELECT INBOX\nc LOGOUT\n`,
       );
       expect(mask(dialogue)).toMatch(/^a OK \[CAPABILITY [^\]]*\] Logged in\r\n.*^b OK .*^c OK /ms);
+    }
+    // Two messages by curl, on either port; then the same by hand as far as the sender.
+    expect(await sh(`smtps://localhost:${state.ports.submissions} `)).toBe('');
+    expect(await sh(`smtp://localhost:${state.ports.smtp} `)).toBe('');
+    const auth = /then (AUTH PLAIN \S+), then/.exec(printed)![1]!;
+    for (const listener of ['-starttls smtp', `localhost:${state.ports.submissions}`]) {
+      const dialogue = await sh(
+        listener,
+        `EHLO me\n${auth}\nMAIL FROM:<${state.user}>\nRCPT TO:<you@example.com>\nQUIT\n`,
+      );
+      expect(mask(dialogue)).toMatch(/^235 2\.7\.0 .*\r\n250 .*\r\n250 .*\r\n221 /m);
     }
     const made = (await sh('password create')).trim();
     ledger(made.replaceAll(' ', ''));
