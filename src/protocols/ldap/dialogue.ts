@@ -103,6 +103,8 @@ export class Dialogue {
   /** The first Bind has succeeded: from now on the connection may be idle for long. */
   loggedIn(): void {
     this.#framer.limit = this.deps.maxMessage;
+    // Whoever has come so far goes on, as a session that drains.
+    this.#interrupted = undefined;
     if (this.hasBound) return;
     this.hasBound = true;
     this.connection.loggedIn();

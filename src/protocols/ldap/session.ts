@@ -19,7 +19,7 @@ import { abandon, extended, operation } from './operations.ts';
 import { goodbyeNotice } from './replies.ts';
 import { readExtended } from './requests.ts';
 import { startTls } from './starttls.ts';
-import { type Envelope, OID, OP, readEnvelope } from './wire.ts';
+import { type Envelope, OID, OP, readEnvelope, rebuild } from './wire.ts';
 
 export type { LdapDeps } from './dialogue.ts';
 
@@ -56,7 +56,7 @@ function handle(dialogue: Dialogue, message: Buffer): Promise<void> | undefined 
     case OP.bindRequest:
       return bind(dialogue, envelope);
     case OP.unbindRequest:
-      unbind(dialogue, message);
+      unbind(dialogue, envelope);
       return undefined;
     case OP.abandonRequest:
       abandon(dialogue, envelope);
@@ -89,8 +89,9 @@ function extendedRequest(dialogue: Dialogue, envelope: Envelope): Promise<void> 
 }
 
 /** §4.3: the end, without an answer. */
-function unbind(dialogue: Dialogue, message: Buffer): void {
+function unbind(dialogue: Dialogue, envelope: Envelope): void {
   dialogue.bound?.flush();
-  dialogue.bound?.end('client_closed', message);
+  // Without its controls, of which none can be answered.
+  dialogue.bound?.end('client_closed', rebuild(envelope, { controls: [] }));
   dialogue.close(Buffer.alloc(0), 'client_closed');
 }
