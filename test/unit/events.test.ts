@@ -215,3 +215,51 @@ test('what anybody can cause without a login warns 20 times in 10 s, and is coun
   events.tlsMistake(CONNECTION, 'plaintext_on_tls_port');
   expect(warnings()).toBe(43);
 });
+
+describe('submission', () => {
+  const MESSAGE = {
+    outcome: 'accepted',
+    code: 250,
+    enhancedCode: '2.0.0',
+    queueId: '4XyZ',
+    size: 1234,
+    recipients: 2,
+    seconds: 0.0123456,
+  } as const;
+
+  test('a message: one line, its counts, and what it measured only if it was accepted', async () => {
+    const { events, lines, value } = setUp();
+    events.message({ ...SESSION, protocol: 'smtp' }, MESSAGE);
+    events.message({ ...SESSION, protocol: 'smtp' }, { ...MESSAGE, outcome: 'unknown', queueId: null });
+    expect(lines()[0]).toEqual(
+      expect.objectContaining({
+        event: 'message',
+        level: 'info',
+        session: 'c1',
+        client: '192.0.2.7',
+        user: 'alice@example.com',
+        passwordId: 'ap_1',
+        ...MESSAGE,
+        seconds: 0.012,
+      }),
+    );
+    expect(await value('postern_messages_total', { upstream: 'dovecot', outcome: 'accepted' })).toBe(1);
+    expect(await value('postern_messages_total', { upstream: 'dovecot', outcome: 'unknown' })).toBe(1);
+    expect(await value('postern_message_recipients_total', { upstream: 'dovecot' })).toBe(2);
+    expect(await value('postern_message_bytes_sum')).toBe(1234);
+    expect(await value('postern_message_seconds_count', { upstream: 'dovecot' })).toBe(1);
+  });
+
+  test('refusals: a warning for what is news, and a bound on them; the sender cannot break out of its field', () => {
+    const { events, lines } = setUp();
+    events.submissionRefused(SESSION, { reason: 'sender', sender: 'x\u2028y', isNews: true });
+    events.submissionRefused(SESSION, { reason: 'recipients', sender: null, isNews: false });
+    for (let n = 0; n < 100; n++)
+      events.submissionRefused(SESSION, { reason: 'sender', sender: 'x', isNews: true });
+    const [first, second] = lines();
+    expect(first).toMatchObject({ event: 'submission_refused', level: 'warn', sender: 'x?y' });
+    expect(second).toMatchObject({ level: 'debug', reason: 'recipients' });
+    expect(second).not.toHaveProperty('sender');
+    expect(lines().filter(({ level }) => level === 'warn')).toHaveLength(20);
+  });
+});

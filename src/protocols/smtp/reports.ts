@@ -51,13 +51,12 @@ export function outcomeOf({ code }: SmtpReply): MessageOutcome {
   return code >= 500 && code < 600 ? 'refused' : 'deferred';
 }
 
-/** What the upstream calls the message: Postfix `queued as X`, Exim `OK id=X`, sendmail and Dovecot `X Message accepted`, `<X> Saved`. */
+/** What the upstream calls the message: `queued as X` (Postfix), `OK id=X` (Exim), `X Message accepted` (sendmail). */
 export function queueIdOf({ lines }: SmtpReply): string | null {
   const text = lines.join(' ').slice(0, 1000);
   const match =
     /\bqueued as ([A-Za-z0-9._-]{1,64})/i.exec(text) ??
     /\bid=([A-Za-z0-9._-]{1,64})/i.exec(text) ??
-    /(?:^|\d )([A-Za-z0-9]{8,64}) Message accepted/i.exec(text) ??
-    /(?:^|\d )<([A-Za-z0-9._+/=-]{1,64})> /.exec(text);
+    /(?:^|\d )([A-Za-z0-9]{8,64}) Message accepted/i.exec(text);
   return match?.[1] ?? null;
 }
