@@ -1,0 +1,76 @@
+// The portal's listening server: how many connections there may be, how long they may take, and what headers every answer has.
+
+import { createServer, type Server } from 'node:http';
+import { createServer as createTlsServer, type Server as TlsServer } from 'node:https';
+import type { Socket } from 'node:net';
+import type { Events } from '../events.ts';
+import { canonicalAddress, networkOf } from '../lib/network.ts';
+import { PORTAL_CONNECTIONS, type PortalTerms } from './terms.ts';
+
+const MOST_CONNECTIONS_PER_NETWORK = 60;
+const MOST_HEADER = 16_384;
+/** Milliseconds. */
+export const DEADLINES = { headers: 5_000, request: 10_000, keepAlive: 5_000, check: 1_000 } as const;
+
+/** A server that bounds connections, by network too unless they come from a trusted proxy. */
+export function httpServer(
+  { certificate }: PortalTerms,
+  events: Pick<Events, 'portalRejected'>,
+  isProxy: (address: string) => boolean,
+): Server | TlsServer {
+  const options = { connectionsCheckingInterval: DEADLINES.check, maxHeaderSize: MOST_HEADER };
+  const server =
+    certificate === null
+      ? createServer(options)
+      : createTlsServer({ ...options, ...certificate, handshakeTimeout: DEADLINES.headers });
+  server.headersTimeout = DEADLINES.headers;
+  server.maxConnections = PORTAL_CONNECTIONS;
+  const counts = new Map<string, number>();
+  server.on('connection', (socket: Socket) => {
+    const address = canonicalAddress(socket.remoteAddress ?? '');
+    if (address === undefined || isProxy(address)) return;
+    const network = networkOf(address);
+    const count = (counts.get(network) ?? 0) + 1;
+    if (count > MOST_CONNECTIONS_PER_NETWORK) {
+      events.portalRejected('connections');
+      socket.destroy();
+      return;
+    }
+    counts.set(network, count);
+    socket.once('close', () => {
+      const left = (counts.get(network) ?? 1) - 1;
+      if (left > 0) counts.set(network, left);
+      else counts.delete(network);
+    });
+  });
+  return server;
+}
+
+/** For @fastify/helmet. */
+export function securityHeaders(publicUrl: string) {
+  const isSecure = publicUrl.startsWith('https:');
+  return {
+    contentSecurityPolicy: {
+      useDefaults: false,
+      directives: {
+        defaultSrc: ["'none'"],
+        scriptSrc: ["'self'"],
+        styleSrc: ["'self'"],
+        imgSrc: ["'self'"],
+        fontSrc: ["'self'"],
+        connectSrc: ["'self'"],
+        manifestSrc: ["'self'"],
+        formAction: ["'self'"],
+        baseUri: ["'none'"],
+        frameAncestors: ["'none'"],
+      },
+    },
+    frameguard: { action: 'deny' },
+    // Not no-referrer: browsers would then send `Origin: null` with our own forms, and Origin is what tells them from others'.
+    referrerPolicy: { policy: 'same-origin' },
+    strictTransportSecurity: isSecure ? { maxAge: 31_536_000, includeSubDomains: false } : false,
+    crossOriginOpenerPolicy: { policy: 'same-origin' },
+    crossOriginResourcePolicy: { policy: 'same-origin' },
+    crossOriginEmbedderPolicy: true,
+  } as const;
+}
