@@ -13,10 +13,9 @@ import { type Commands, commandsOn, type MadePassword } from './command.ts';
 import { emptyDirectory, type SandboxFiles, sandboxFiles, writeAtOnce, writePrivate } from './directory.ts';
 import { invitation } from './invitation.ts';
 import { RoundTripError, roundTrip } from './round-trip.ts';
-import { DOMAIN, type Sandbox, type SandboxPorts, startSandbox } from './start.ts';
+import { type Sandbox, startSandbox, USER } from './start.ts';
 
 const ROOT = join(import.meta.dirname, '..', '..');
-const USER = `demo@${DOMAIN}`;
 
 process.exit(await run());
 
@@ -38,7 +37,9 @@ async function run(): Promise<number> {
     const ended = await Promise.race([tryOut(sandbox, files, shown), stopped.then(() => 'stopped' as const)]);
     if (ended === 'stopped') return 0;
     if (values.once) return 0;
-    say(invitation({ user: USER, device: ended, ports: sandbox.ports, files: shown }));
+    say(
+      invitation({ user: USER, device: ended, ports: sandbox.ports, portal: sandbox.portal, files: shown }),
+    );
     await stopped;
     say('\nstopping\n');
     return 0;
@@ -63,13 +64,14 @@ async function tryOut(sandbox: Sandbox, files: SandboxFiles, shown: SandboxFiles
       say(`  ok  ${name.padEnd(48)} ${milliseconds.toFixed(0).padStart(5)} ms\n`),
   });
   writePrivate(files.netrc, `machine localhost login ${USER} password ${device.password}\n`);
-  writeAtOnce(files.state, stateText(ports, shown, device));
+  writeAtOnce(files.state, stateText(sandbox, shown, device));
   return device;
 }
 
 /** What DESIGN.md promises to programs that wait for the sandbox. */
-function stateText(ports: SandboxPorts, shown: SandboxFiles, device: MadePassword): string {
-  const state = { user: USER, appPassword: device.password, ca: shown.ca, config: shown.config, ports };
+function stateText({ ports, portal }: Sandbox, shown: SandboxFiles, device: MadePassword): string {
+  const { ca, config } = shown;
+  const state = { user: USER, appPassword: device.password, ca, config, portal, ports };
   return `${JSON.stringify(state, null, 2)}\n`;
 }
 

@@ -12,8 +12,10 @@ import { CONFIG_HEAD, type SandboxFiles, writeAtOnce, writePrivate } from './dir
 import { type MailServer, startMailServer } from './mail-server.ts';
 import { type Mailbox, startMailbox } from './mailbox.ts';
 import { choosePort } from './ports.ts';
+import { type SignInProvider, startSignInProvider } from './sign-in-provider.ts';
 
 export const DOMAIN = 'example.com';
+export const USER = `demo@${DOMAIN}`;
 
 export interface SandboxPorts {
   /** STARTTLS. */
@@ -31,8 +33,11 @@ export interface Sandbox extends AsyncDisposable {
   /** The certificate authority, PEM. */
   readonly ca: string;
   readonly ports: SandboxPorts;
+  /** The portal's URL. */
+  readonly portal: string;
 }
 
+const WANTED_PORTAL = 8080;
 const WANTED: SandboxPorts = { imap: 1143, imaps: 1993, smtp: 1587, submissions: 1465, admin: 9090 };
 /** Between choosing a port and listening on it, another program may take it. */
 const TRIES = 5;
@@ -46,6 +51,7 @@ export async function startSandbox(files: SandboxFiles, env: NodeJS.ProcessEnv):
   writePrivate(files.key, key);
   writePrivate(files.log, '');
   const mailbox = started.use(await startMailbox());
+  const signIn = started.use(await startSignInProvider({ domain: DOMAIN, user: USER }));
   const mailServer = started.use(await startMailServer(mailbox.deliver));
   for (let tries = 1; ; tries++) {
     const ports = {
@@ -55,10 +61,11 @@ export async function startSandbox(files: SandboxFiles, env: NodeJS.ProcessEnv):
       submissions: await choosePort(WANTED.submissions),
       admin: await choosePort(WANTED.admin),
     };
+    const { portal } = portalSection(await choosePort(WANTED_PORTAL), signIn);
     try {
-      started.use(await startPostern(files, ports, { mailbox, mailServer }, env));
+      started.use(await startPostern(files, ports, { mailbox, mailServer }, { portal }, env));
       const everything = started.move();
-      return { ca, ports, [Symbol.asyncDispose]: () => everything.disposeAsync() };
+      return { ca, ports, portal: portal.publicUrl, [Symbol.asyncDispose]: () => everything.disposeAsync() };
     } catch (error) {
       const taken = error instanceof ConfigError && error.message.includes('the port is taken');
       if (!taken || tries === TRIES) throw error;
@@ -75,16 +82,17 @@ async function startPostern(
   files: SandboxFiles,
   ports: SandboxPorts,
   upstreams: Upstreams,
+  sections: object,
   env: NodeJS.ProcessEnv,
 ): Promise<App> {
-  writeAtOnce(files.config, configText(ports, upstreams));
+  writeAtOnce(files.config, configText(ports, upstreams, sections));
   const config = await loadConfig(files.config, env);
   const log = createLog(config.log.level, pino.destination({ dest: files.log, sync: true }));
   return createApp(config, { log, version: 'sandbox' });
 }
 
 /** As little as it takes: everything else is Postern's default. Paths are relative to the file. */
-function configText(ports: SandboxPorts, { mailbox, mailServer }: Upstreams): string {
+function configText(ports: SandboxPorts, { mailbox, mailServer }: Upstreams, sections: object): string {
   const config = {
     hostname: 'localhost',
     store: { url: 'sqlite:./postern.db' },
@@ -120,6 +128,14 @@ function configText(ports: SandboxPorts, { mailbox, mailServer }: Upstreams): st
     routes: [{ users: `*@${DOMAIN}`, imap: 'mailbox', smtp: 'mailServer' }],
     admin: { address: `127.0.0.1:${ports.admin}` },
     log: { level: 'debug' },
+    ...sections,
   };
   return CONFIG_HEAD + stringify(config);
+}
+
+/** The portal, and the sign-in that it asks. */
+function portalSection(port: number, signIn: SignInProvider) {
+  const publicUrl = `http://localhost:${port}`;
+  const help = 'This is the sandbox: everything that you make here is gone when it starts anew.';
+  return { portal: { address: `127.0.0.1:${port}`, publicUrl, help, ...signIn.portalSections(publicUrl) } };
 }
