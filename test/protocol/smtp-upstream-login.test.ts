@@ -193,7 +193,7 @@ describe('xclient', () => {
       `XCLIENT LOGIN=${user.replaceAll('ü', '+C3+BC')} NAME=[UNAVAILABLE] ADDR=203.0.113.5 PORT=50123 PROTO=ESMTP`,
     ]);
     const some = await heard(XCLIENT, { login: { helo: 'é'.repeat(200) } });
-    expect(some[1]).toMatch(/ HELO=(\+C3\+A9){42}\+C3$/);
+    expect(some[1]).toMatch(/ HELO=(\+C3\+A9){42}$/);
   });
 
   test('an IPv6 client of an upstream that knows IPv4 alone is from nowhere', async () => {

@@ -62,15 +62,24 @@ function attributesOf({ user, client }: XclientFacts): (readonly [name: string, 
     attributes.push(['PORT', String(port)]);
   }
   attributes.push(['PROTO', 'ESMTP'], ['SESSION', xtext(sessionId)]);
-  const said = helo === null ? '' : xtext(helo, MAX_HELO);
+  const said = helo === null ? '' : xtext(beginning(helo, MAX_HELO));
   if (said !== '') attributes.push(['HELO', said]);
   return attributes;
 }
 
+/** As many whole characters as fit: Postfix says 501 to half of one. */
+function beginning(text: string, octets: number): string {
+  let taken = '';
+  for (const character of text) {
+    if (Buffer.byteLength(taken + character) > octets) break;
+    taken += character;
+  }
+  return taken;
+}
+
 /** RFC 3461 §4: printable ASCII but `+` and `=` as it is, every other octet as `+` and two hexadecimal digits. */
-export function xtext(text: string, octets = Number.POSITIVE_INFINITY): string {
+function xtext(text: string): string {
   return Buffer.from(text)
-    .subarray(0, octets)
     .toString('latin1')
     .replace(
       /[^!-~]|[+=]/g,
