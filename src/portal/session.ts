@@ -14,6 +14,8 @@ const MOST_PER_USER = 10;
 const TOUCH_INTERVAL = 30_000;
 /** ID tokens are kept for signing out at the provider, in memory only. */
 const MOST_ID_TOKENS = 2_000;
+/** It goes into an address, and servers bound those; without it the provider asks whom to sign out. */
+const LONGEST_ID_TOKEN = 4_096;
 const ID_BYTES = 32;
 const SHAPE = /^[A-Za-z0-9_-]{43}$/;
 
@@ -41,7 +43,7 @@ export class PortalSessions {
     const now = this.#clock.now();
     const id = idOf(cookie);
     await this.#store.addPortalSession({ ...who, id, createdAt: now, seenAt: now }, MOST_PER_USER);
-    this.#idTokens.set(id, idToken);
+    if (idToken.length <= LONGEST_ID_TOKEN) this.#idTokens.set(id, idToken);
     return cookie;
   }
 

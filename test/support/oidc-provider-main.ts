@@ -1,13 +1,14 @@
-// A real OpenID provider, other people's code (`oidc-provider`), as a process of its own. What it is comes as JSON in its first
-// argument: ProviderSettings of oidc-provider.ts. Its sign-in page asks for a name, a password (any) and whether to take the second
-// step; with `?` that is what a person would do, and tests post the form.
+// A real OpenID provider, other people's code (`oidc-provider`), as a process of its own. What it is comes as JSON in
+// $OIDC_PROVIDER_SETTINGS: ProviderSettings of oidc-provider.ts. Its sign-in page asks for a name, a password (any will do) and
+// whether the second step is taken, as a person or a test may choose.
 
-import type { IncomingMessage, ServerResponse } from 'node:http';
-import { createServer } from 'node:http';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import Provider, { type Configuration } from 'oidc-provider';
 import type { ProviderSettings } from './oidc-provider.ts';
 
-const settings = JSON.parse(process.argv[2] ?? '{}') as ProviderSettings & { port: number };
+const settings = JSON.parse(process.env.OIDC_PROVIDER_SETTINGS ?? '{}') as ProviderSettings & {
+  port: number;
+};
 const issuer = `http://127.0.0.1:${settings.port}`;
 
 const configuration: Configuration = {

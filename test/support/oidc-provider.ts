@@ -37,11 +37,14 @@ export async function startOidcProvider(
 ): Promise<OidcProvider> {
   const port = options.port ?? (await freePort());
   const clientId = 'postern';
-  const clientSecret = ledger('zwölf-boxkämpfer-1889'.normalize('NFKD').replace(/[^a-z0-9-]/g, ''));
+  const clientSecret = ledger('boxkampf-im-zwielicht-1889');
   const logFile = newLogFile('oidc-provider');
   const log = openSync(logFile, 'a');
   const settings = JSON.stringify({ ...options, clientId, clientSecret, port });
-  const child = spawnTied(process.execPath, [MAIN, settings], { stdio: ['ignore', log, log] });
+  const child = spawnTied(process.execPath, [MAIN], {
+    env: { ...process.env, OIDC_PROVIDER_SETTINGS: settings },
+    stdio: ['ignore', log, log],
+  });
   closeSync(log);
   const issuer = `http://127.0.0.1:${port}`;
   const stop = async () => {

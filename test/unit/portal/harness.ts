@@ -71,7 +71,7 @@ export interface Site extends AsyncDisposable {
 
 export async function startSite(
   change: (terms: PortalTerms) => PortalTerms = (terms) => terms,
-  options: { readonly listenOn?: string } = {},
+  options: { readonly brokenNotice?: Notice['kind'] } = {},
 ): Promise<Site> {
   await using started = new AsyncDisposableStack();
   const dir = started.use(tempDir());
@@ -130,7 +130,7 @@ export async function startSite(
   });
   const portal = started.use(
     await startPortal({
-      address: { host: options.listenOn ?? '127.0.0.1', port },
+      address: { host: '127.0.0.1', port },
       terms: () => terms,
       store,
       keys,
@@ -138,7 +138,13 @@ export async function startSite(
       sessions: { list: () => [], end: () => 0 },
       clock,
       events,
-      pages,
+      pages: {
+        ...pages,
+        noticePage(notice, settings) {
+          if (notice.kind === options.brokenNotice) throw new Error('a view that is broken');
+          return pages.noticePage(notice, settings);
+        },
+      },
     }),
   );
   const all = started.move();

@@ -202,6 +202,30 @@ describe('a change needs a sign-in of the last ten minutes', () => {
     expect(await site.passwords.list({ user: alice })).toEqual([]);
   });
 
+  test.each(['continue', 'internal_error'] as const)(
+    'a page that cannot be shown (%s) is an error page, and no more',
+    async (brokenNotice) => {
+      await using other = await startSite(undefined, { brokenNotice });
+      await signIn(other, browser, aged);
+      const { csrf = '' } = (await whoIs(other, browser)) ?? {};
+      const page =
+        brokenNotice === 'continue'
+          ? await browser.post(`${other.url}/passwords`, { _csrf: csrf, name: 'Phone' })
+          : await browser.request(`${other.url}/broken`);
+      expect(page.status).toBe(500);
+      expect(page.body).not.toContain('broken');
+      expect((await whoIs(other, browser))?.user).toBe(alice);
+    },
+  );
+
+  test('an ID token that is too long for an address is not kept', async () => {
+    await signIn(site, browser, { more: 'x'.repeat(5000) });
+    const { csrf = '' } = (await whoIs(site, browser)) ?? {};
+    const page = await browser.post(`${site.url}/sign-out`, { _csrf: csrf });
+    expect(page.body).toContain('post_logout_redirect_uri');
+    expect(page.body).not.toContain('id_token_hint');
+  });
+
   test('a sign-in without auth_time is never recent', async () => {
     await signIn(site, browser, { auth_time: undefined });
     expect((await browser.request(`${site.url}/passwords/new`)).status).toBe(302);
