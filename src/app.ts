@@ -94,7 +94,7 @@ export async function createApp(config: Config, overrides: AppOverrides = {}): P
   const onFailed = (error: unknown) => events.storeFailed('remembered check', error);
   started.use(new ForgetRevoked({ store, remembered, onFailed }));
   const parking = started.use(new Parking(parkingBounds(config), clock));
-  const uses = new Uses(store, clock, (error) => events.storeFailed('last use', error));
+  const uses = started.use(new Uses(store, clock, (error) => events.storeFailed('last use', error)));
   const { throttle } = limits;
   const quotas = new Quotas(started.use(await startQuotaCounts({ redis, clock })));
   const eventLoop = started.use(new EventLoopWatch({ onChange: events.overloadChanged }));

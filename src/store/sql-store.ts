@@ -6,7 +6,7 @@
 
 import { type Kysely, type Selectable, sql, type Transaction } from 'kysely';
 import type { User } from '../lib/user.ts';
-import type { PasswordRecord, Use } from '../passwords/record.ts';
+import type { PasswordRecord } from '../passwords/record.ts';
 import { LoginQueries } from './login-queries.ts';
 import * as portal from './portal-queries.ts';
 import type { AuditRecord, PortalSession, PortalStore } from './portal-store.ts';
@@ -16,6 +16,7 @@ import {
   type CreateLimits,
   type CreateOutcome,
   type NewRecord,
+  type NotedUse,
   type Selection,
   type Selector,
   type Standing,
@@ -140,25 +141,11 @@ export class SqlStore implements UnwatchedStore {
     return result.numUpdatedRows === 1n;
   }
 
-  /** The newest wins, in whatever order they arrive. */
-  async noteUse(id: string, kind: 'used' | 'refused', use: Use): Promise<void> {
-    const values =
-      kind === 'used'
-        ? { used_at: use.at, used_from: use.from, used_protocol: use.protocol, used_client: use.client }
-        : {
-            refused_at: use.at,
-            refused_from: use.from,
-            refused_protocol: use.protocol,
-            refused_client: use.client,
-          };
-    const column = kind === 'used' ? 'used_at' : 'refused_at';
+  async noteUses(uses: readonly NotedUse[]): Promise<void> {
     await this.#run(() =>
-      this.#sql.quick
-        .updateTable('records')
-        .set(values)
-        .where('id', '=', id)
-        .where((where) => where.or([where(column, 'is', null), where(column, '<=', use.at)]))
-        .execute(),
+      this.#sql.quick.transaction().execute(async (transaction) => {
+        for (const use of uses) await transaction.executeQuery(this.#queries.noteUse(use));
+      }),
     );
   }
 

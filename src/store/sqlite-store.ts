@@ -77,7 +77,7 @@ class SqliteStore implements Store {
   create: Store['create'] = (...args) => this.#call('write', 'create', args);
   revoke: Store['revoke'] = (...args) => this.#call('write', 'revoke', args);
   rehash: Store['rehash'] = (...args) => this.#call('write', 'rehash', args);
-  noteUse: Store['noteUse'] = (...args) => this.#call('write', 'noteUse', args);
+  noteUses: Store['noteUses'] = (...args) => this.#call('write', 'noteUses', args);
   setUserDisabled: Store['setUserDisabled'] = (...args) => this.#call('write', 'setUserDisabled', args);
   purge: Store['purge'] = (...args) => this.#call('write', 'purge', args);
   rename: Store['rename'] = (...args) => this.#call('write', 'rename', args);

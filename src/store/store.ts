@@ -49,6 +49,13 @@ export interface CreateLimits {
   readonly recentSince: number;
 }
 
+/** When, from where and how a record's secret was presented last, and whether that was good for anything. */
+export interface NotedUse {
+  readonly id: string;
+  readonly kind: 'used' | 'refused';
+  readonly use: Use;
+}
+
 /** What decides whether a live session may go on. */
 export interface Standing {
   readonly revoked: boolean;
@@ -74,7 +81,8 @@ export interface Store extends PortalStore, AsyncDisposable {
   rename(id: string, user: User, name: string): Promise<boolean>;
   /** Replaces the hash if it still is `oldHash`. */
   rehash(id: string, oldHash: string, newHash: string): Promise<boolean>;
-  noteUse(id: string, kind: 'used' | 'refused', use: Use): Promise<void>;
+  /** All in one transaction. The newest use of a record wins, in whatever order they come. */
+  noteUses(uses: readonly NotedUse[]): Promise<void>;
   setUserDisabled(user: User, disabledAt: number | null): Promise<void>;
   /** Standing of records by id; an id that does not exist any more counts as revoked. */
   standings(ids: readonly string[]): Promise<Map<string, Standing>>;

@@ -238,7 +238,7 @@ describe('password list', () => {
     {
       await using store = await openStoreOnce(`sqlite:${database}`, { clock: systemClock });
       const use = { at: 1_700_000_000_000, from: '192.0.2.7', protocol: 'imap', client: 'Outlook' } as const;
-      await store.noteUse(one.id, 'used', use);
+      await store.noteUses([{ id: one.id, kind: 'used', use }]);
     }
     expect((await postern('password', 'revoke', two.id)).code).toBe(0);
     const records = await list('--user', 'alice');
@@ -272,7 +272,9 @@ describe('password list', () => {
     await create('--name', 'Scanner');
     {
       await using store = await openStoreOnce(`sqlite:${database}`, { clock: systemClock });
-      await store.noteUse(id, 'used', { at: 0, from: '::1', protocol: 'imap', client: 'x\u001b[2J\u202e' });
+      await store.noteUses([
+        { id, kind: 'used', use: { at: 0, from: '::1', protocol: 'imap', client: 'x\u001b[2J\u202e' } },
+      ]);
     }
     const { stdout } = await postern('password', 'list');
     const [header, first, second] = stdout.split('\n');

@@ -19,7 +19,9 @@ switch (call) {
     await store.setUserDisabled(argument as User, Date.now());
     break;
   case 'note':
-    await store.noteUse(argument, 'used', { at: Date.now(), from: '::1', protocol: 'imap', client: null });
+    await store.noteUses([
+      { id: argument, kind: 'used', use: { at: Date.now(), from: '::1', protocol: 'imap', client: null } },
+    ]);
     break;
   case 'create': {
     print('ready');

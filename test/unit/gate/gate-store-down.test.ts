@@ -93,8 +93,8 @@ test('an answer that is no answer (a bug in the store) is unavailable too, and s
 test('a use that cannot be noted harms no login', async () => {
   const gate = gateHarness();
   const { secret } = gate.make();
-  gate.store.noteUse = () => Promise.reject(new Error('disk full'));
+  gate.store.noteUses = () => Promise.reject(new Error('disk full'));
   expect(await gate.says(secret)).toBe('admitted none');
-  await settled();
+  await gate.usesWritten();
   expect(gate.log).toEqual(['use not noted']);
 });

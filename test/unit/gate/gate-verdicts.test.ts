@@ -103,6 +103,7 @@ describe('refused', () => {
       expect(decision.verdict).toEqual({ kind: 'refused', reason });
       expect(decision.passwordId).toBe(record.id);
       await settled();
+      await gate.usesWritten();
       expect(gate.store.uses.at(-1)).toMatchObject({ id: record.id, kind: 'refused', use: { from: OFFICE } });
     }
   });

@@ -16,7 +16,12 @@ import type { HashParameters } from '../../../src/passwords/hash.ts';
 import type { PasswordRecord, Use } from '../../../src/passwords/record.ts';
 import { SelectorKeys } from '../../../src/passwords/selector-keys.ts';
 import { Verifier } from '../../../src/passwords/verifier.ts';
-import { type Selection, type Selector, StoreUnavailableError } from '../../../src/store/store.ts';
+import {
+  type NotedUse,
+  type Selection,
+  type Selector,
+  StoreUnavailableError,
+} from '../../../src/store/store.ts';
 import { createMemoryThrottle, type MemoryThrottleSettings } from '../../../src/throttle/memory-throttle.ts';
 import type { Throttle } from '../../../src/throttle/throttle.ts';
 
@@ -69,10 +74,12 @@ export class FakeStore {
     return this.change(id, (record) => (record.hash === oldHash ? { hash: newHash } : {}));
   }
 
-  async noteUse(id: string, kind: 'used' | 'refused', use: Use): Promise<void> {
+  async noteUses(uses: readonly NotedUse[]): Promise<void> {
     this.#check();
-    this.uses.push({ id, kind, use });
-    this.change(id, () => ({ [kind === 'used' ? 'lastUsed' : 'lastRefused']: use }));
+    for (const { id, kind, use } of uses) {
+      this.uses.push({ id, kind, use });
+      this.change(id, () => ({ [kind === 'used' ? 'lastUsed' : 'lastRefused']: use }));
+    }
   }
 
   change(id: string, how: (record: PasswordRecord) => Partial<PasswordRecord>): boolean {
@@ -147,6 +154,7 @@ export function gateHarness(options: Options = {}) {
   };
   const eventLoop = { isLate: false };
   const parking = new Parking({ total: 1000, perNetwork: 100 }, clock);
+  const uses = new Uses(store, clock, () => log.push('use not noted'));
   const gate = new Gate({
     names: options.names ?? { defaultDomain: 'example.com', netbiosDomains: { EXAMPLE: 'example.com' } },
     routes: options.routes ?? [{ users: '*@example.com', imap: 'dovecot' }],
@@ -162,7 +170,7 @@ export function gateHarness(options: Options = {}) {
     hash: HASH,
     throttle,
     remembered: new RememberedVerifications(options.remember ?? 300_000, clock),
-    uses: new Uses(store, clock, () => log.push('use not noted')),
+    uses,
     parking,
     shedding: new Shedding(eventLoop),
     turns: new Turns({ most: 12, mostWithNewcomers: 2, newcomers: () => 0 }),
@@ -244,6 +252,8 @@ export function gateHarness(options: Options = {}) {
       return secret;
     },
     decide,
+    /** Writes the uses that wait to be written. */
+    usesWritten: () => uses[Symbol.asyncDispose](),
     /** The verdict in two words: `refused revoked`. */
     says: async (secret: string, given?: Given) => words((await decide(secret, given)).verdict),
     argon2Runs: () => runs.match + runs.mismatch,

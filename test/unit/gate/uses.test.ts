@@ -1,10 +1,21 @@
 // Notes of last use: at most one a minute for each record and kind.
 
-import { expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { Uses } from '../../../src/gate/uses.ts';
 import type { Use } from '../../../src/passwords/record.ts';
+import type { NotedUse, Store } from '../../../src/store/store.ts';
 import { newRecord } from '../../support/records.ts';
-import { FakeClock, settled } from './harness.ts';
+import { FakeClock } from './harness.ts';
+
+/** After so many milliseconds what waits has been written. */
+const WRITTEN = 100;
+
+beforeEach(() => {
+  vi.useFakeTimers();
+});
+afterEach(() => {
+  vi.useRealTimers();
+});
 
 const FROM = { from: '192.0.2.7', protocol: 'imap', client: 'Outlook' } as const;
 const aRecord = (lastUsed: Use | null = null) => ({
@@ -16,60 +27,98 @@ const aRecord = (lastUsed: Use | null = null) => ({
 
 function setUp() {
   const clock = new FakeClock();
-  const written: [id: string, kind: string, use: Use][] = [];
+  const written: (readonly NotedUse[])[] = [];
   const failed: unknown[] = [];
-  const store = {
-    noteUse: async (id: string, kind: 'used' | 'refused', use: Use) => void written.push([id, kind, use]),
+  const store: Pick<Store, 'noteUses'> = {
+    noteUses: async (uses) => void written.push(uses),
   };
-  return { clock, written, failed, store, uses: new Uses(store, clock, (error) => failed.push(error)) };
+  const uses = new Uses(store, clock, (error) => failed.push(error));
+  return { clock, written, failed, store, uses, pass: (ms = WRITTEN) => vi.advanceTimersByTimeAsync(ms) };
 }
 
-test('a use is written with its time', () => {
-  const { clock, uses, written } = setUp();
+test('a use is written with its time, soon', async () => {
+  const { clock, uses, written, pass } = setUp();
   const record = aRecord();
+  const at = clock.now();
   uses.note(record, 'used', FROM);
-  expect(written).toEqual([[record.id, 'used', { at: clock.now(), ...FROM }]]);
+  clock.advance(99);
+  await pass(99);
+  expect(written).toEqual([]);
+  await pass(1);
+  expect(written).toEqual([[{ id: record.id, kind: 'used', use: { at, ...FROM } }]]);
 });
 
-test('not again within the minute, by what the record says', () => {
-  const { clock, uses, written } = setUp();
+test('not again within the minute, by what the record says', async () => {
+  const { clock, uses, written, pass } = setUp();
   const record = aRecord({ at: clock.now(), ...FROM });
   clock.advance(59_999);
   uses.note(record, 'used', FROM);
+  await pass();
   expect(written).toHaveLength(0);
   clock.advance(1);
   uses.note(record, 'used', FROM);
+  await pass();
   expect(written).toHaveLength(1);
 });
 
-test('a refusal is another thing than a use', () => {
-  const { clock, uses, written } = setUp();
+test('a refusal is another thing than a use', async () => {
+  const { clock, uses, written, pass } = setUp();
   uses.note(aRecord({ at: clock.now(), ...FROM }), 'refused', FROM);
-  expect(written.map(([, kind]) => kind)).toEqual(['refused']);
+  await pass();
+  expect(written.flat().map(({ kind }) => kind)).toEqual(['refused']);
 });
 
-test('twenty at once are one write', async () => {
-  const { uses, written } = setUp();
+test('twenty at once are one note, also while that is written; those of others go in the same write', async () => {
+  const { uses, written, store, pass } = setUp();
   const record = aRecord();
+  let finish = () => {};
+  const { noteUses } = store;
+  store.noteUses = (noted) =>
+    new Promise((resolve) => {
+      finish = resolve;
+      void noteUses(noted);
+    });
   for (let n = 0; n < 20; n++) uses.note(record, 'used', FROM);
-  expect(written).toHaveLength(1);
   uses.note(record, 'refused', FROM);
   uses.note(aRecord(), 'used', FROM);
-  expect(written).toHaveLength(3);
-  await settled();
+  await pass();
+  expect(written.map((each) => each.length)).toEqual([3]);
   uses.note(record, 'used', FROM);
-  expect(written).toHaveLength(4);
+  await pass();
+  expect(written).toHaveLength(1);
+  finish();
+  await pass(0);
+  uses.note(record, 'used', FROM);
+  await pass();
+  expect(written).toHaveLength(2);
+});
+
+test('no more than two hundred wait to be written', async () => {
+  const { uses, written, pass } = setUp();
+  for (let n = 0; n < 450; n++) uses.note(aRecord(), 'used', FROM);
+  expect(written.map((each) => each.length)).toEqual([200, 200]);
+  await pass();
+  expect(written.flat()).toHaveLength(450);
+});
+
+test('what waits is written at the end', async () => {
+  const { uses, written } = setUp();
+  uses.note(aRecord(), 'used', FROM);
+  await uses[Symbol.asyncDispose]();
+  expect(written).toHaveLength(1);
+  expect(vi.getTimerCount()).toBe(0);
 });
 
 test('a failure is told, and the next use is written', async () => {
-  const { uses, store, written, failed } = setUp();
+  const { uses, store, written, failed, pass } = setUp();
   const record = aRecord();
-  const { noteUse } = store;
-  store.noteUse = () => Promise.reject(new Error('disk full'));
+  const { noteUses } = store;
+  store.noteUses = () => Promise.reject(new Error('disk full'));
   uses.note(record, 'used', FROM);
-  await settled();
+  await pass();
   expect(failed).toEqual([new Error('disk full')]);
-  store.noteUse = noteUse;
+  store.noteUses = noteUses;
   uses.note(record, 'used', FROM);
+  await pass();
   expect(written).toHaveLength(1);
 });

@@ -77,7 +77,9 @@ describe('a lock that another process holds for a second', () => {
       let free = false;
       const writes = Promise.all([
         store.create(newRecord(), NO_LIMITS),
-        store.noteUse(record.id, 'used', { at: 9, from: '::1', protocol: 'imap', client: null }),
+        store.noteUses([
+          { id: record.id, kind: 'used', use: { at: 9, from: '::1', protocol: 'imap', client: null } },
+        ]),
         store.setUserDisabled(alice, 5),
       ]).then(() => {
         free = true;
@@ -222,7 +224,9 @@ describe('watch', () => {
     await store.create(record, NO_LIMITS);
     const watch = watching();
     await storeCall('note', record.id);
-    await store.noteUse(record.id, 'used', { at: 7, from: '::1', protocol: 'imap', client: null });
+    await store.noteUses([
+      { id: record.id, kind: 'used', use: { at: 7, from: '::1', protocol: 'imap', client: null } },
+    ]);
     await store.create(newRecord(), NO_LIMITS);
     await store.revoke({ ids: ['ap_nobody'] }, 5);
     await sleep(500);

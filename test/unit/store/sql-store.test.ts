@@ -209,15 +209,16 @@ describe('notes', () => {
 
   test('the newest use wins, in whatever order they arrive; uses and refusals are apart', async () => {
     const { id } = await made();
-    for (const at of [20, 10, 30, 25]) await store.noteUse(id, 'used', use(at, `client ${at}`));
-    await store.noteUse(id, 'refused', use(5));
+    for (const at of [20, 10, 30, 25])
+      await store.noteUses([{ id, kind: 'used', use: use(at, `client ${at}`) }]);
+    await store.noteUses([{ id, kind: 'refused', use: use(5) }]);
     const [record] = await store.list({});
     expect(record?.lastUsed).toEqual(use(30, 'client 30'));
     expect(record?.lastRefused).toEqual(use(5));
   });
 
   test('of a record that is gone are nothing', async () => {
-    await expect(store.noteUse('ap_gone', 'used', use(1))).resolves.toBeUndefined();
+    await expect(store.noteUses([{ id: 'ap_gone', kind: 'used', use: use(1) }])).resolves.toBeUndefined();
   });
 
   test('a rehash replaces only the hash that was verified', async () => {
@@ -266,7 +267,10 @@ describe('opening', () => {
     file = join(dir.path, 'new.db');
     const stores = await Promise.all(Array.from({ length: 8 }, open));
     const database = new Database(file, { readonly: true });
-    expect(database.prepare('select name from migrations').pluck().all()).toEqual(['001-records', '002-portal']);
+    expect(database.prepare('select name from migrations').pluck().all()).toEqual([
+      '001-records',
+      '002-portal',
+    ]);
     expect(database.prepare('select revision from revision').pluck().all()).toEqual([0]);
     database.close();
     for (const one of stores) await one[Symbol.asyncDispose]();
