@@ -17,7 +17,7 @@ export function signInMemory(): (kind: string) => Adapter {
     return {
       async upsert(id, payload, expiresIn) {
         entries.delete(key(id));
-        entries.set(key(id), { payload, until: Date.now() + expiresIn * 1000 });
+        entries.set(key(id), { payload, until: Date.now() + (expiresIn ?? Number.POSITIVE_INFINITY) * 1000 });
         for (const oldest of entries.keys()) {
           if (entries.size <= MOST) break;
           entries.delete(oldest);
