@@ -1,6 +1,7 @@
-// Postern as it ships: the compiled program, without its sources beside it, on the defaults, but for what a case names.
+// Postern as it ships: the compiled program, without its sources beside it, run as the image runs it, on the defaults, but for
+// what a case names.
 
-import { copyFileSync, cpSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { copyFileSync, cpSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
 import { run } from '../../support/child-process.ts';
@@ -23,6 +24,13 @@ export async function buildPostern(directory: string): Promise<string> {
     copyFileSync(join(ROOT, file), join(directory, file));
   symlinkSync(join(ROOT, 'node_modules'), join(directory, 'node_modules'));
   return join(directory, 'bin', 'postern.js');
+}
+
+/** What the image gives Node.js before the program. */
+export function shippedNodeOptions(dockerfile = readFileSync(join(ROOT, 'Dockerfile'), 'utf8')): string[] {
+  const entryPoint = /^ENTRYPOINT (\[.*\])$/m.exec(dockerfile)?.[1];
+  if (entryPoint === undefined) throw new Error('the Dockerfile has no ENTRYPOINT');
+  return (JSON.parse(entryPoint) as string[]).slice(1, -1);
 }
 
 export interface PosternOptions {
@@ -72,7 +80,7 @@ export function startPostern(
       writeFileSync(file, stringify(sections), { mode: 0o600 });
       return {
         program: process.execPath,
-        args: [...nodeOptions, site.posternProgram, 'serve', '--config', file],
+        args: [...shippedNodeOptions(), ...nodeOptions, site.posternProgram, 'serve', '--config', file],
       };
     },
   });

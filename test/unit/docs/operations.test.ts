@@ -33,6 +33,14 @@ test('every reason is explained under its verdict, once, and no other is', () =>
   expect(rows).toHaveLength(REASONS.length);
 });
 
+test('the systemd unit gives Node.js what the image gives it', () => {
+  const [, entryPoint] = /^ENTRYPOINT \[(.*)\]$/m.exec(read('Dockerfile'))!;
+  const [, ...options] = entryPoint!.replaceAll(/[",]/g, '').split(' ').slice(0, -1);
+  const [, exec] = /^ExecStart=\S+ (.*) \/opt\/postern\/bin\/postern\.js serve /m.exec(operations)!;
+  expect(options.length).toBeGreaterThan(0);
+  expect(exec!.split(' ')).toEqual(options);
+});
+
 describe('the log', () => {
   const source = read('src/events.ts');
   const logged = [...source.matchAll(/log(?:\.(\w+)|\[\w+\])\(\s*(?:\{\s*event: '(\w+)'|line,)/g)];
