@@ -35,6 +35,9 @@ const HIGH_WATER = 65_536;
 /** Octets of answers that a client may leave untaken before its requests are left unread. */
 const MOST_UNTAKEN = 262_144;
 
+/** Milliseconds that answers may take to a client that has ended its side: most such clients are gone, and hear nothing. */
+const HALF_CLOSED_MOST = 5000;
+
 export class Dialogue {
   readonly connection: Connection;
   readonly deps: LdapDeps;
@@ -161,6 +164,8 @@ export class Dialogue {
     if (progress !== this.#progress || this.#isWorking) {
       this.#progress = progress;
       this.#progressAt = now;
+    } else if (this.#clientEnded && now - this.#progressAt >= HALF_CLOSED_MOST) {
+      this.close(Buffer.alloc(0), 'client_closed');
     } else if (now - this.#progressAt >= this.deps.idle) {
       this.goodbye('idle', 'idle');
     }
