@@ -32,6 +32,14 @@ export interface PostfixOptions {
   readonly settings?: readonly string[];
 }
 
+const SINK_EXTENSIONS = [
+  'PIPELINING',
+  'SIZE 100000000',
+  'ENHANCEDSTATUSCODES',
+  '8BITMIME',
+  'DSN',
+  'SMTPUTF8',
+];
 const MASTER = '/usr/lib/postfix/sbin/master';
 
 /** service type private unpriv chroot wakeup maxproc command: nothing in a chroot, and no way in but the one port. */
@@ -56,7 +64,7 @@ const SERVICES = [
 /** Needs root: Postfix's processes change user. */
 export async function startPostfix(options: PostfixOptions): Promise<Postfix> {
   await using started = new AsyncDisposableStack();
-  const sink = started.use(await startScriptedSmtpUpstream());
+  const sink = started.use(await startScriptedSmtpUpstream({ extensions: SINK_EXTENSIONS }));
   const dir = started.use(tempDir(0o755));
   const port = await freePort();
   const logFile = newLogFile('postfix');
