@@ -263,3 +263,43 @@ describe('submission', () => {
     expect(lines().filter(({ level }) => level === 'warn')).toHaveLength(20);
   });
 });
+
+describe('the portal', () => {
+  test('an audit record is a line with what it says, and no word of it breaks out of its field', () => {
+    const { events, lines } = setUp();
+    const user = 'alice@example.com' as User;
+    const facts = { by: user, user, action: 'renamed', from: '192.0.2.7', passwordId: 'ap_1' };
+    events.audited({ id: 'au_1', ...facts, name: 'a\nb', detail: 'x'.repeat(500) });
+    expect(lines()).toEqual([
+      expect.objectContaining({ event: 'audit', audit: 'au_1', level: 'info', ...facts, name: 'a?b' }),
+    ]);
+    expect(lines()[0]?.detail).toHaveLength(200);
+  });
+
+  test('failed sign-ins and rejected requests are counted, and warned of within a ration', async () => {
+    const { events, lines, value } = setUp();
+    for (let n = 0; n < 50; n++) {
+      events.portalSignIn('failed', 'why\u0000');
+      events.portalRejected('csrf');
+    }
+    events.portalSignIn('signed_in', null);
+    const warned = (event: string) => lines().filter((line) => line.event === event && line.level === 'warn');
+    expect(warned('portal_sign_in')).toHaveLength(20);
+    expect(warned('portal_sign_in')[0]).toMatchObject({ result: 'failed', detail: 'why?' });
+    expect(warned('portal_rejected')).toHaveLength(20);
+    expect(await value('postern_portal_sign_ins_total', { result: 'failed' })).toBe(50);
+    expect(await value('postern_portal_sign_ins_total', { result: 'signed_in' })).toBe(1);
+    expect(await value('postern_portal_rejected_total', { reason: 'csrf' })).toBe(50);
+  });
+
+  test('mail that was sent is told, and mail that was not is warned of', async () => {
+    const { events, lines, value } = setUp();
+    events.portalMail('sent', 'alice@example.com' as User, null);
+    events.portalMail('failed', 'alice@example.com' as User, 'status 550');
+    expect(lines().map(({ level, result, detail }) => ({ level, result, detail }))).toEqual([
+      { level: 'info', result: 'sent', detail: null },
+      { level: 'warn', result: 'failed', detail: 'status 550' },
+    ]);
+    expect(await value('postern_portal_mail_total', { result: 'failed' })).toBe(1);
+  });
+});
