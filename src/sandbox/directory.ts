@@ -26,6 +26,8 @@ export interface SandboxFiles {
   readonly certificate: string;
   readonly key: string;
   readonly netrc: string;
+  /** The app password alone, without a line's end: for ldapsearch. */
+  readonly password: string;
   readonly log: string;
   readonly state: string;
   readonly control: string;
@@ -40,6 +42,7 @@ export function sandboxFiles(directory: string): SandboxFiles {
     certificate: file('server.pem'),
     key: file('server.key'),
     netrc: file('netrc'),
+    password: file('password'),
     log: file('postern.log'),
     state: file('state.json'),
     control: file('control.sock'),

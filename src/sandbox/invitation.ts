@@ -1,5 +1,6 @@
 // What the sandbox prints when it is ready to be played with. Every command works as it stands, from the project's root.
 
+import { BASE } from './address-book.ts';
 import type { MadePassword } from './command.ts';
 import type { SandboxFiles } from './directory.ts';
 import { SIGN_IN } from './sign-in-provider.ts';
@@ -21,6 +22,7 @@ export function invitation({ user, device, ports, portal, files }: InvitationFac
   const ca = shellWord(files.ca);
   const config = shellWord(files.config);
   const curl = `curl --cacert ${ca} --netrc-file ${shellWord(files.netrc)}`;
+  const ldapsearch = `LDAPTLS_CACERT=${ca} ldapsearch -LLL -x -y ${shellWord(files.password)}`;
   return `
 Everything works. It stays up until Ctrl-C.
 
@@ -28,6 +30,7 @@ Everything works. It stays up until Ctrl-C.
   app password   ${password}
   IMAP           localhost, port ${ports.imap} with STARTTLS or ${ports.imaps} with SSL/TLS
   SMTP           localhost, port ${ports.smtp} with STARTTLS or ${ports.submissions} with SSL/TLS
+  LDAP           localhost, port ${ports.ldap} with StartTLS or ${ports.ldaps} with SSL/TLS; base ${BASE}
   authority      ${files.ca} (your mail client has to trust it)
   portal         ${portal} (password ${SIGN_IN.password}, code ${SIGN_IN.code}; ${SIGN_IN.admin}@example.com is an admin)
 
@@ -42,6 +45,12 @@ A message, from ${user} to anybody: it lands in the one mailbox. The same with S
 
   printf 'Subject: By curl\\r\\n\\r\\nHello\\r\\n' | ${curl} smtps://localhost:${ports.submissions} --mail-from ${user} --mail-rcpt you@example.com -T -
   printf 'Subject: By curl\\r\\n\\r\\nHello\\r\\n' | ${curl} --ssl-reqd smtp://localhost:${ports.smtp} --mail-from ${user} --mail-rcpt you@example.com -T -
+
+Somebody's telephone number; the same with StartTLS and a name as Windows has it (by address, since ldapsearch takes localhost for
+this machine's own name, which is not in the certificate):
+
+  ${ldapsearch} -H ldaps://127.0.0.1:${ports.ldaps} -D ${user} -b ${BASE} uid=ada telephoneNumber
+  ${ldapsearch} -H ldap://127.0.0.1:${ports.ldap} -ZZ -D 'EXAMPLE\\${user.split('@', 1)}' -b ${BASE} uid=grace telephoneNumber
 
 By hand (a LOGIN ${user} ${device.password}, then b SELECT INBOX):
 

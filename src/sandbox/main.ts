@@ -63,6 +63,7 @@ async function tryOut(sandbox: Sandbox, files: SandboxFiles, shown: SandboxFiles
     onStep: (name, milliseconds) =>
       say(`  ok  ${name.padEnd(48)} ${milliseconds.toFixed(0).padStart(5)} ms\n`),
   });
+  writePrivate(files.password, device.password);
   writePrivate(files.netrc, `machine localhost login ${USER} password ${device.password}\n`);
   writeAtOnce(files.state, stateText(sandbox, shown, device));
   return device;

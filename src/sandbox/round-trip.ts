@@ -1,15 +1,16 @@
-// The round trip: what a mail client does, done by `imapflow` and `nodemailer` through Postern, step by step.
+// The round trip: what a mail client does, done by `imapflow`, `nodemailer` and `ldapjs` through Postern, step by step.
 
 import { setTimeout as pause } from 'node:timers/promises';
 import { ImapFlow } from 'imapflow';
 import { createTransport } from 'nodemailer';
+import { openAddressBook } from './address-book-client.ts';
 import type { Commands, MadePassword } from './command.ts';
 
 export interface RoundTripOptions {
   readonly user: string;
   readonly device: MadePassword;
   readonly commands: Commands;
-  readonly ports: Readonly<Record<'imap' | 'imaps' | 'smtp' | 'submissions', number>>;
+  readonly ports: Readonly<Record<'imap' | 'imaps' | 'smtp' | 'submissions' | 'ldap' | 'ldaps', number>>;
   /** PEM. */
   readonly ca: string;
   /** Called when a step is done; `milliseconds` is what the step measures, which is not always all that it did. */
@@ -91,6 +92,12 @@ export async function roundTrip(options: RoundTripOptions): Promise<void> {
     });
   }
 
+  for (const tls of ['starttls', 'implicit'] as const) {
+    const name = tls === 'starttls' ? `EXAMPLE\\${user.split('@', 1)}` : user;
+    const way = tls === 'starttls' ? 'STARTTLS, as EXAMPLE\\name' : 'implicit TLS';
+    await step(`look people up in the directory, ${way}`, () => lookUp(options, tls, name));
+  }
+
   const lost = await commands.createPassword(user, 'lost device');
   await step('revoke an app password, its session is cut off', async (measured) => {
     const client = await open('implicit', lost.password);
@@ -116,6 +123,23 @@ export async function roundTrip(options: RoundTripOptions): Promise<void> {
     await first.logout();
     await second.logout();
   });
+}
+
+async function lookUp(
+  { user, device, ports, ca }: RoundTripOptions,
+  tls: 'starttls' | 'implicit',
+  name: string,
+): Promise<void> {
+  using client = await openAddressBook(tls, { port: tls === 'implicit' ? ports.ldaps : ports.ldap, ca });
+  await client.bind(name, device.password);
+  const people = await client.people();
+  expect(people.length === 10, `there are ${people.length} people`);
+  expect(
+    people.every(({ photo }) => photo.subarray(1, 4).toString() === 'PNG'),
+    'a photo is none',
+  );
+  const self = await client.whoAmI();
+  expect(self === `u:${user}`, `it takes us for ${self}`);
 }
 
 export class RoundTripError extends Error {

@@ -1,5 +1,5 @@
-// Starts what the sandbox is made of: the mailbox, the mail server that delivers into it, and Postern before them on a config file
-// like an admin's.
+// Starts what the sandbox is made of: the mailbox, the mail server that delivers into it, the address book, and Postern before them
+// on a config file like an admin's.
 
 import { pino } from 'pino';
 import { stringify } from 'yaml';
@@ -7,6 +7,7 @@ import { type App, createApp } from '../app.ts';
 import { loadConfig } from '../config/config.ts';
 import { ConfigError } from '../lib/errors.ts';
 import { createLog } from '../lib/log.ts';
+import { type AddressBook, PEOPLE, startAddressBook } from './address-book.ts';
 import { makeCertificates } from './certificates.ts';
 import { CONFIG_HEAD, type SandboxFiles, writeAtOnce, writePrivate } from './directory.ts';
 import { type MailServer, startMailServer } from './mail-server.ts';
@@ -26,6 +27,10 @@ export interface SandboxPorts {
   readonly smtp: number;
   /** Implicit TLS. */
   readonly submissions: number;
+  /** STARTTLS. */
+  readonly ldap: number;
+  /** Implicit TLS. */
+  readonly ldaps: number;
   readonly admin: number;
 }
 
@@ -38,7 +43,15 @@ export interface Sandbox extends AsyncDisposable {
 }
 
 const WANTED_PORTAL = 8080;
-const WANTED: SandboxPorts = { imap: 1143, imaps: 1993, smtp: 1587, submissions: 1465, admin: 9090 };
+const WANTED: SandboxPorts = {
+  imap: 1143,
+  imaps: 1993,
+  smtp: 1587,
+  submissions: 1465,
+  ldap: 1389,
+  ldaps: 1636,
+  admin: 9090,
+};
 /** Between choosing a port and listening on it, another program may take it. */
 const TRIES = 5;
 
@@ -53,17 +66,20 @@ export async function startSandbox(files: SandboxFiles, env: NodeJS.ProcessEnv):
   const mailbox = started.use(await startMailbox());
   const signIn = started.use(await startSignInProvider({ domain: DOMAIN, user: USER }));
   const mailServer = started.use(await startMailServer(mailbox.deliver));
+  const addressBook = started.use(await startAddressBook());
   for (let tries = 1; ; tries++) {
     const ports = {
       imap: await choosePort(WANTED.imap),
       imaps: await choosePort(WANTED.imaps),
       smtp: await choosePort(WANTED.smtp),
       submissions: await choosePort(WANTED.submissions),
+      ldap: await choosePort(WANTED.ldap),
+      ldaps: await choosePort(WANTED.ldaps),
       admin: await choosePort(WANTED.admin),
     };
     const { portal } = portalSection(await choosePort(WANTED_PORTAL), signIn);
     try {
-      started.use(await startPostern(files, ports, { mailbox, mailServer }, { portal }, env));
+      started.use(await startPostern(files, ports, { mailbox, mailServer, addressBook }, { portal }, env));
       const everything = started.move();
       return { ca, ports, portal: portal.publicUrl, [Symbol.asyncDispose]: () => everything.disposeAsync() };
     } catch (error) {
@@ -76,6 +92,7 @@ export async function startSandbox(files: SandboxFiles, env: NodeJS.ProcessEnv):
 interface Upstreams {
   readonly mailbox: Mailbox;
   readonly mailServer: MailServer;
+  readonly addressBook: AddressBook;
 }
 
 async function startPostern(
@@ -92,13 +109,21 @@ async function startPostern(
 }
 
 /** As little as it takes: everything else is Postern's default. Paths are relative to the file. */
-function configText(ports: SandboxPorts, { mailbox, mailServer }: Upstreams, sections: object): string {
+function configText(
+  ports: SandboxPorts,
+  { mailbox, mailServer, addressBook }: Upstreams,
+  sections: object,
+): string {
   const config = {
     hostname: 'localhost',
     store: { url: 'sqlite:./postern.db' },
     keys: { file: './keys.json' },
     tls: { certificate: './server.pem', key: './server.key' },
-    users: { defaultDomain: DOMAIN, netbiosDomains: { EXAMPLE: DOMAIN } },
+    users: {
+      defaultDomain: DOMAIN,
+      netbiosDomains: { EXAMPLE: DOMAIN },
+      dnTemplates: [`uid={local},${PEOPLE}`],
+    },
     listeners: [
       { name: 'imap', protocol: 'imap', address: `127.0.0.1:${ports.imap}`, tls: 'starttls' },
       { name: 'imaps', protocol: 'imap', address: `127.0.0.1:${ports.imaps}`, tls: 'implicit' },
@@ -109,6 +134,8 @@ function configText(ports: SandboxPorts, { mailbox, mailServer }: Upstreams, sec
         address: `127.0.0.1:${ports.submissions}`,
         tls: 'implicit',
       },
+      { name: 'ldap', protocol: 'ldap', address: `127.0.0.1:${ports.ldap}`, tls: 'starttls' },
+      { name: 'ldaps', protocol: 'ldap', address: `127.0.0.1:${ports.ldaps}`, tls: 'implicit' },
     ],
     upstreams: {
       mailbox: {
@@ -124,8 +151,14 @@ function configText(ports: SandboxPorts, { mailbox, mailServer }: Upstreams, sec
         tls: 'none',
         login: { method: 'password', user: mailServer.user, password: mailServer.password.reveal() },
       },
+      addressBook: {
+        protocol: 'ldap',
+        address: `127.0.0.1:${addressBook.port}`,
+        tls: 'none',
+        login: { method: 'bind', dn: addressBook.dn, password: addressBook.password.reveal() },
+      },
     },
-    routes: [{ users: `*@${DOMAIN}`, imap: 'mailbox', smtp: 'mailServer' }],
+    routes: [{ users: `*@${DOMAIN}`, imap: 'mailbox', smtp: 'mailServer', ldap: 'addressBook' }],
     admin: { address: `127.0.0.1:${ports.admin}` },
     log: { level: 'debug' },
     ...sections,

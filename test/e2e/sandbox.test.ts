@@ -25,6 +25,8 @@ const STEPS = [
   'IDLE hears of new mail in another session',
   'send a message, STARTTLS, and find it in the mailbox',
   'send a message, implicit TLS, and find it in the mailbox',
+  'look people up in the directory, STARTTLS, as EXAMPLE\\name',
+  'look people up in the directory, implicit TLS',
   'revoke an app password, its session is cut off',
   'and it is refused from then on',
   'while the other device goes on',
@@ -43,7 +45,7 @@ interface State {
   ca: string;
   config: string;
   portal: string;
-  ports: Record<'imap' | 'imaps' | 'smtp' | 'submissions' | 'admin', number>;
+  ports: Record<'imap' | 'imaps' | 'smtp' | 'submissions' | 'ldap' | 'ldaps' | 'admin', number>;
 }
 
 /** `state.json` of a sandbox, its secret noted and its log kept for the search. */
@@ -108,6 +110,8 @@ test('`npm start -- --once` does the round trip, on other ports where the usual 
       imaps: expect.any(Number),
       smtp: expect.any(Number),
       submissions: expect.any(Number),
+      ldap: expect.any(Number),
+      ldaps: expect.any(Number),
       admin: expect.any(Number),
     },
   });
@@ -142,9 +146,9 @@ test('it stays up until told to stop, and what it prints to paste works', { time
     const device = state.appPassword.replace(/.{4}(?=.)/g, '$& ');
     expect(printed).toContain(`app password   ${device}\n`);
 
-    const commands = [...printed.matchAll(/^ {2}((?:curl|openssl|npx|printf) .+)$/gm)].map(
-      ([, command]) => command!,
-    );
+    const commands = [
+      ...printed.matchAll(/^ {2}((?:curl|openssl|npx|printf|LDAPTLS_CACERT=\S+ ldapsearch) .+)$/gm),
+    ].map(([, command]) => command!);
     const sh = async (part: string, input?: string) => {
       const command = commands.find((one) => one.includes(part));
       expect(command, part).toBeDefined();
@@ -179,6 +183,10 @@ test('it stays up until told to stop, and what it prints to paste works', { time
       );
       expect(mask(dialogue)).toMatch(/^235 2\.7\.0 .*\r\n250 .*\r\n250 .*\r\n221 /m);
     }
+    const number = (uid: string, digits: string) =>
+      `dn: uid=${uid},ou=people,dc=example,dc=com\ntelephonenumber: +1 555 ${digits}\n\n`;
+    expect(await sh('uid=ada')).toBe(number('ada', '0100'));
+    expect(await sh('uid=grace')).toBe(number('grace', '0106'));
     const made = (await sh('password create')).trim();
     ledger(made.replaceAll(' ', ''));
     expect(await sh('password list')).toMatch(/you@example\.com +phone +active/);
