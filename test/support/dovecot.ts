@@ -17,6 +17,8 @@ export interface Dovecot extends AsyncDisposable {
   readonly ports: { readonly imap: number; readonly imaps: number };
   /** The same, for connections that begin with a PROXY header. */
   readonly proxiedPorts: { readonly imap: number; readonly imaps: number };
+  /** Of its submission service, if it was asked for: STARTTLS, and implicit TLS. */
+  readonly submissionPorts: { readonly smtp: number; readonly submissions: number } | undefined;
   /** Logs in as anybody: SASL PLAIN with an authorization identity, or `user*master`. */
   readonly master: { readonly user: string; readonly password: string };
   /** Every user's own password: for clients that go to Dovecot directly. */
@@ -40,12 +42,16 @@ export interface DovecotOptions {
   /** In the place of another, which is stopped, or beside it with its master user. */
   readonly ports?: Dovecot['ports'];
   readonly master?: Dovecot['master'];
+  /** A submission service too, which relays to the server on this port of 127.0.0.1. */
+  readonly relayPort?: number;
 }
 
 export async function startDovecot(options: DovecotOptions): Promise<Dovecot> {
   const dir = tempDir(0o755);
   const ports = options.ports ?? { imap: await freePort(), imaps: await freePort() };
   const proxiedPorts = { imap: await freePort(), imaps: await freePort() };
+  const submissionPorts =
+    options.relayPort === undefined ? undefined : { smtp: await freePort(), submissions: await freePort() };
   const master = options.master ?? {
     user: 'postern',
     password: ledger(randomBytes(12).toString('hex')),
@@ -72,7 +78,7 @@ state_dir = ${dir.path}/state
 instance_name = postern-test
 log_path = ${logFile}
 auth_verbose = yes
-protocols = imap
+protocols = imap${submissionPorts === undefined ? '' : ' submission'}
 listen = 127.0.0.1
 shutdown_clients = yes
 ${owner.isRoot ? '' : unprivileged()}
@@ -129,6 +135,7 @@ service imap-login {
     haproxy = yes
   }
 }
+${submissionPorts === undefined ? '' : submission(submissionPorts, options.relayPort)}
 `,
     { mode: 0o600 },
   );
@@ -161,6 +168,7 @@ service imap-login {
   return {
     ports,
     proxiedPorts,
+    submissionPorts,
     master,
     userPassword,
     log,
@@ -192,6 +200,24 @@ service imap-login {
       }
     },
   };
+}
+
+function submission(ports: { smtp: number; submissions: number }, relayPort?: number): string {
+  return `
+hostname = dovecot.postern.test
+submission_relay_host = 127.0.0.1
+submission_relay_port = ${relayPort}
+service submission-login {
+  ${process.getuid?.() === 0 ? '' : 'chroot ='}
+  inet_listener submission {
+    port = ${ports.smtp}
+  }
+  inet_listener submissions {
+    port = ${ports.submissions}
+    ssl = yes
+  }
+}
+`;
 }
 
 /** By proc(5): the parent's id is the second field behind the name, which is in brackets. */
