@@ -101,6 +101,7 @@ export interface Options {
   readonly throttleWith?: Partial<Throttle>;
   readonly routes?: GateDeps['routes'];
   readonly names?: GateDeps['names'];
+  readonly lookUpName?: GateDeps['lookUpName'];
   readonly remember?: number;
   readonly failureDelay?: number;
   readonly concurrency?: number;
@@ -157,6 +158,7 @@ export function gateHarness(options: Options = {}) {
   const uses = new Uses(store, clock, () => log.push('use not noted'));
   const gate = new Gate({
     names: options.names ?? { defaultDomain: 'example.com', netbiosDomains: { EXAMPLE: 'example.com' } },
+    lookUpName: options.lookUpName,
     routes: options.routes ?? [{ users: '*@example.com', imap: 'dovecot' }],
     store,
     keys: {
