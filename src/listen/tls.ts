@@ -81,21 +81,29 @@ export function startServerTls(socket: Socket, context: SecureContext): Promise<
     const closed = () => reject(new Error('the client closed the connection during the TLS handshake'));
     // Half of a connection is of no use to a handshake, and nobody else reads yet.
     const ended = () => secured.destroy();
-    // Node gives server-side TLS errors by this event, during the handshake and after it, and leaves closing to its owner.
-    secured.on('_tlsError', (error: Error) => {
-      reject(error);
-      secured.destroy();
-    });
+    secured.on('_tlsError', reject);
+    // Node gives server-side TLS errors by that event, during the handshake and after it, and leaves closing to its owner.
+    secured.on('_tlsError', destroyIt);
     secured.on('error', reject);
     secured.once('close', closed);
     secured.once('end', ended);
     secured.once('secure', () => {
       secured.off('close', closed);
       secured.off('end', ended);
+      // A session lasts for hours: it should not keep alive what was needed to start it.
+      secured.on('error', ignoreError);
+      secured.off('error', reject);
+      secured.off('_tlsError', reject);
       resolve(secured);
     });
   });
 }
+
+function destroyIt(this: TLSSocket): void {
+  this.destroy();
+}
+
+function ignoreError(): void {}
 
 /** A TLS record with a handshake in it, or an SSLv2-format hello (RFC 5246 appendix E.2). */
 export function looksLikeTls(first: Buffer): boolean {

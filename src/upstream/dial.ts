@@ -111,7 +111,8 @@ async function dial<T>(
     const encrypted = upstream.tls === 'implicit';
     if (encrypted) phase = 'tls';
     socket = encrypted ? await startTls(tcp, upstream, address) : tcp;
-    socket.on('error', stopped.reject);
+    // Not twice on the same one: it is taken off once.
+    if (socket !== tcp) socket.on('error', stopped.reject);
     phase = 'greeting';
     return open(socket, { address, encrypted, remoteAddress });
   }

@@ -279,6 +279,27 @@ test('an abort destroys the socket at once, tries no other address and blames no
   await expect(dial(target([silent]), { signal: abort.signal })).rejects.toThrow('the client is gone');
 });
 
+test.each(['none', 'implicit'] as const)(
+  'after success nothing that was needed to connect is held by the socket, tls: %s',
+  async (tls) => {
+    const upstream = target(
+      [
+        tls === 'none'
+          ? await plainServer((socket) => socket.write('* OK hello\r\n'))
+          : await tlsServer(right),
+      ],
+      { tls },
+    );
+    const { socket } = await connectUpstream(upstream, greeting, { clock: systemClock });
+    // Those that are left do nothing, and are the same function for every socket.
+    const { socket: other } = await connectUpstream(upstream, greeting, { clock: systemClock });
+    expect(socket.listeners('error').length).toBeGreaterThan(0);
+    for (const handler of socket.listeners('error')) expect(other.listeners('error')).toContain(handler);
+    socket.destroy();
+    other.destroy();
+  },
+);
+
 test('after success an error on a socket without a handler of its own does not end the process', async () => {
   const { socket } = await dial(target([await tlsServer(right)]));
   socket.destroy(new Error('after the dial'));
