@@ -4,6 +4,7 @@
 // The rest of such a message is read and thrown away, so that none of it is taken for commands. Nothing is acknowledged but by
 // the upstream's own answer: if that does not come, the client is told that nobody knows.
 
+import { spentBuffers } from '../../upstream/spent-buffers.ts';
 import { DataScanner } from './data.ts';
 import type { Dialogue, Next } from './dialogue.ts';
 import { receivedField } from './received.ts';
@@ -49,6 +50,7 @@ export async function transfer(
       ended(fault === undefined ? 'aborted' : outcomeOfFault(fault));
       return got.why === 'closed' ? dialogue.hangUp() : dialogue.goodbye(got.why);
     }
+    spentBuffers.add(got.bytes.length);
     const isEnd = scanner.push(got.bytes);
     if (scanner.rest.length > 0) inbox.putBack(scanner.rest);
     const { out } = scanner;

@@ -31,6 +31,8 @@ const BLOCK_DEADLINE = 3 * MINUTE;
 /** From the end of the data to the answer: what was accepted and not said in time would be sent twice. */
 const MESSAGE_DEADLINE = 10 * MINUTE;
 const QUIT_DEADLINE = 3000;
+/** Octets of a message that may wait in the socket's write queue. */
+const MOST_PENDING = 65_536;
 
 interface Waiting {
   readonly what: string;
@@ -98,7 +100,8 @@ export class UpstreamDialogue {
 
   write(chunk: Buffer): boolean {
     if (this.#gone !== undefined || this.#early !== undefined) return true;
-    return this.#socket.write(chunk);
+    // What the kernel took at once leaves nothing pending, whatever write() says about a large chunk.
+    return this.#socket.write(chunk) || this.#socket.writableLength < MOST_PENDING;
   }
 
   drained(): Promise<void> {
