@@ -30,8 +30,8 @@ test('a name that it knows is that user, whose app password it takes', async () 
   });
   expect(await gate.says(gate.wrong(), { login: ENTRY, protocol: 'ldap' })).toBe('refused bad_credentials');
   expect(gate.asked).toEqual([
-    [ENTRY, OFFICE],
-    [ENTRY, OFFICE],
+    [ENTRY, `${OFFICE}/32`],
+    [ENTRY, `${OFFICE}/32`],
   ]);
 });
 
