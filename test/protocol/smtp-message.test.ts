@@ -164,6 +164,40 @@ describe('relayed', () => {
     }
   });
 
+  test.each([true, false])(
+    'recipients that do not wait, to an upstream with PIPELINING: %s',
+    async (isKnown) => {
+      const answers: (() => void)[] = [];
+      await using other = await startSmtpSetting({
+        script: {
+          extensions: ['AUTH PLAIN', ...(isKnown ? ['PIPELINING'] : [])],
+          // Answers when it is told to.
+          on: [
+            [
+              /^RCPT TO:<(\w)/,
+              (upstream, [, name]) => {
+                answers.push(() => upstream.write(`${name === 'b' ? '550 5.1.1' : '250 2.1.5'} ${name}\r\n`));
+              },
+            ],
+          ],
+        },
+      });
+      await using client = await other.session();
+      const to = ['a', 'b', 'c'].map((name) => `RCPT TO:<${name}@example.net>\r\n`).join('');
+      await client.send(`${FROM}\r\n${to}NOOP\r\n`);
+      const asked = isKnown ? [3] : [1, 2, 3];
+      for (const count of asked) {
+        await expect.poll(() => answers.length).toBe(count);
+        await client.quiet(50).catch(() => {});
+        expect(answers.length).toBe(count);
+        if (isKnown) for (const answer of answers) answer();
+        else answers.at(-1)!();
+      }
+      for (const line of [OK, '250 2.1.5 a', '550 5.1.1 b', '250 2.1.5 c', '250 2.0.0 OK'])
+        await client.expect(line);
+    },
+  );
+
   test('RSET, EHLO and an upstream RSET', async () => {
     await using client = await postern.session();
     await client.send('RSET\r\n');
