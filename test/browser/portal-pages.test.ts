@@ -51,7 +51,7 @@ const admin = (gallery: Gallery) => {
   gallery.isAdmin = true;
 };
 
-const STOPS: readonly Stop[] = [
+const OWN: readonly Stop[] = [
   { name: 'list', picture: true, go: (page, url) => page.goto(`${url}/`) },
   {
     name: 'list-empty',
@@ -138,6 +138,9 @@ const STOPS: readonly Stop[] = [
     },
     go: (page, url) => page.goto(`${url}/new`),
   },
+];
+
+const ADMINS: readonly Stop[] = [
   { name: 'admin', picture: true, prepare: admin, go: (page, url) => page.goto(`${url}/admin`) },
   {
     name: 'admin-person',
@@ -151,12 +154,13 @@ const STOPS: readonly Stop[] = [
     go: (page, url) => page.goto(`${url}/admin/person/disable?user=${ALICE}`),
   },
   { name: 'admin-trail', picture: true, prepare: admin, go: (page, url) => page.goto(`${url}/admin/trail`) },
-  ...NOTICES.map(({ kind }, number) => ({
-    name: kind.replaceAll('_', '-'),
-    picture: kind === 'two_step_missing' || kind === 'signed_out',
-    go: (page: Page, url: string) => page.goto(`${url}/notice/${number}`),
-  })),
 ];
+
+const SAYING: readonly Stop[] = NOTICES.map(({ kind }, number) => ({
+  name: kind.replaceAll('_', '-'),
+  picture: kind === 'two_step_missing' || kind === 'signed_out',
+  go: (page: Page, url: string) => page.goto(`${url}/notice/${number}`),
+}));
 
 let browser: Browser;
 let gallery: Gallery;
@@ -174,31 +178,41 @@ describe.each([
   { viewport: DESKTOP, theme: 'light', picture: 'desktop-light' },
   { viewport: PHONE, theme: 'dark', picture: 'phone-dark' },
 ] as const)('$viewport.width pixels, $theme', ({ viewport, theme, picture }) => {
-  test('axe finds no violation on any page, nothing is wider than the screen, the CSP refuses nothing', async () => {
-    const { context, page, faults } = await openPage(browser, { viewport, theme });
-    const found: string[] = [];
-    for (const stop of STOPS) {
-      gallery.records = [...RECORDS];
-      gallery.settings = SETTINGS;
-      gallery.isAdmin = false;
-      stop.prepare?.(gallery);
-      await stop.go(page, gallery.url);
-      await page.getByRole('heading', { level: 1 }).first().waitFor();
-      for (const violation of await violations(page)) found.push(`${stop.name}: ${violation}`);
-      const overhang = await page.evaluate<number>('document.documentElement.scrollWidth - innerWidth');
-      if (overhang > 0) found.push(`${stop.name}: ${overhang} pixels wider than the screen`);
-      if (wantsPictures && stop.picture === true) {
-        const isDialogue = stop.name.endsWith('dialogue');
-        await page.screenshot({
-          path: join(PICTURES, `${stop.name}-${picture}.png`),
-          fullPage: !isDialogue,
-          caret: 'hide',
-          animations: 'disabled',
-        });
+  test.each([
+    { whose: 'the user’s own', stops: OWN },
+    { whose: 'the admin’s', stops: ADMINS },
+    { whose: 'that say one thing', stops: SAYING },
+  ])(
+    'pages $whose: axe finds no violation, nothing is wider than the screen, the CSP refuses nothing',
+    {
+      timeout: 120_000,
+    },
+    async ({ stops }) => {
+      const { context, page, faults } = await openPage(browser, { viewport, theme });
+      const found: string[] = [];
+      for (const stop of stops) {
+        gallery.records = [...RECORDS];
+        gallery.settings = SETTINGS;
+        gallery.isAdmin = false;
+        stop.prepare?.(gallery);
+        await stop.go(page, gallery.url);
+        await page.getByRole('heading', { level: 1 }).first().waitFor();
+        for (const violation of await violations(page)) found.push(`${stop.name}: ${violation}`);
+        const overhang = await page.evaluate<number>('document.documentElement.scrollWidth - innerWidth');
+        if (overhang > 0) found.push(`${stop.name}: ${overhang} pixels wider than the screen`);
+        if (wantsPictures && stop.picture === true) {
+          const isDialogue = stop.name.endsWith('dialogue');
+          await page.screenshot({
+            path: join(PICTURES, `${stop.name}-${picture}.png`),
+            fullPage: !isDialogue,
+            caret: 'hide',
+            animations: 'disabled',
+          });
+        }
       }
-    }
-    expect(found).toEqual([]);
-    expect(faults).toEqual([]);
-    await context.close();
-  });
+      expect(found).toEqual([]);
+      expect(faults).toEqual([]);
+      await context.close();
+    },
+  );
 });
