@@ -1,5 +1,6 @@
 // A message on the wire, from MAIL to the upstream's answer: what is relayed as it came, what Postern itself refuses, and how.
 
+import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type SmtpSetting, startSmtpSetting } from './smtp-setting.ts';
 
@@ -396,6 +397,51 @@ describe('line ends', () => {
       ]);
       expect(postern.upstream.lines.slice(seen.lines).join()).not.toContain('evil');
     },
+  );
+
+  test.each(['refuse', 'normalise'])(
+    'any mixture of them (%s): one message or none, of lines that end in CR LF',
+    async (policy) => {
+      await using other = await startSmtpSetting({ submission: `{ bareNewlines: ${policy} }` });
+      const part = fc.constantFrom(
+        '\r\n',
+        '\r',
+        '\n',
+        '.',
+        '\r\n.',
+        '.\r',
+        'a',
+        '\0',
+        'RCPT TO:<evil@example.net>\r\n',
+      );
+      const pieces = fc.array(fc.array(part, { maxLength: 6 }), { maxLength: 5 });
+      await fc.assert(
+        fc.asyncProperty(pieces, async (parts) => {
+          const sent = parts.map((piece) => piece.join(''));
+          fc.pre(!`\r\n${sent.join('')}\r\n`.includes('\r\n.\r\n'));
+          const seen = other.upstream.messages.length;
+          await using client = await other.session();
+          await client.send(`${FROM}\r\n${TO}\r\nDATA\r\n`);
+          await client.expect(OK);
+          await client.expect(OK);
+          await client.expect(GO_ON);
+          for (const piece of sent) await client.send(piece);
+          await client.send('\r\n.\r\n');
+          const [, code] = await client.expect(/^(250|550) /);
+          await client.send('QUIT\r\n');
+          await client.expect('221 2.0.0 Bye');
+          const messages = other.upstream.messages.slice(seen);
+          expect(messages).toHaveLength(code === '250' ? 1 : 0);
+          for (const { data, envelope } of messages) {
+            expect(envelope).toEqual([FROM, TO]);
+            expect(data.toString('latin1')).not.toMatch(/\r(?!\n)|(?<!\r)\n|\0|(^|\n)\.(\r|$)/);
+          }
+        }),
+        { numRuns: 60 },
+      );
+      expect(other.upstream.lines.join()).not.toContain('evil');
+    },
+    30_000,
   );
 
   test('normalised, where the config wants it: one message, of lines that end in CR LF', async () => {
