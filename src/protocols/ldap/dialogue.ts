@@ -4,6 +4,7 @@
 import type { Events } from '../../events.ts';
 import type { Connection } from '../../listen/connection.ts';
 import { closeWith } from '../../listen/goodbye.ts';
+import { spentBuffers } from '../../upstream/spent-buffers.ts';
 import { type SpliceSweep, sweepOf } from '../../upstream/splice-sweep.ts';
 import type { AdmissionDeps } from '../admission.ts';
 import { Framer, MOST_BEFORE_BIND } from './framer.ts';
@@ -247,6 +248,7 @@ export class Dialogue {
     this.#framer.push(chunk);
     if (this.#isWorking && this.#framer.unread > HIGH_WATER) this.connection.socket.pause();
     this.resume();
+    spentBuffers.add(chunk.length);
   };
   readonly #onEnd = () => {
     this.#clientEnded = true;

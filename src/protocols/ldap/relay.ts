@@ -13,6 +13,7 @@ import type { Events } from '../../events.ts';
 import type { Clock } from '../../lib/clock.ts';
 import { closeWith } from '../../listen/goodbye.ts';
 import type { EndReason, LiveSession } from '../../sessions/live-sessions.ts';
+import { spentBuffers } from '../../upstream/spent-buffers.ts';
 import type { SpliceEndReason } from '../../upstream/splice.ts';
 import type { Dialogue } from './dialogue.ts';
 import { readResult } from './responses.ts';
@@ -238,6 +239,7 @@ export class Relay {
   readonly #onData = (chunk: Buffer) => {
     this.#bytesToClient += chunk.length;
     this.#relay(this.#kept === undefined ? chunk : Buffer.concat([this.#kept, chunk]));
+    spentBuffers.add(chunk.length);
     if (this.#isOver) return;
     const client = this.#dialogue.connection.socket;
     if (client.writableLength >= MOST_PENDING) this.socket.pause();
