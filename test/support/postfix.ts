@@ -100,7 +100,7 @@ smtp_tls_security_level = none
 message_size_limit = 60000000
 smtpd_authorized_xclient_hosts = ${options.xclientHosts ?? '127.0.0.0/8'}
 smtpd_relay_restrictions = permit_mynetworks, permit_sasl_authenticated, reject
-# Without it the LOGIN of XCLIENT opens nothing. AUTH itself is for nobody.
+# Without it the LOGIN of XCLIENT opens nothing. AUTH itself is for nobody, but there must be mechanisms (libsasl2-modules).
 smtpd_sasl_auth_enable = yes
 smtpd_sasl_exceptions_networks = 0.0.0.0/0
 smtpd_tls_security_level = may
