@@ -21,7 +21,6 @@ export const en = {
   signOut: 'Sign out',
   admin: 'Administration',
   help: 'Help',
-  utc: 'Times are in UTC.',
 
   list: {
     title: 'App passwords',
@@ -67,7 +66,6 @@ export const en = {
       hint: 'Give that device a new app password, or remove the account from it.',
     },
     done: {
-      created: { before: 'The app password for ', after: ' is made.' } satisfies Around,
       renamed: { before: 'Renamed to ', after: '.' } satisfies Around,
       deleted: {
         before: 'Deleted: ',
@@ -231,7 +229,6 @@ export const en = {
     port: 'Port',
     security: 'Security',
     authentication: 'Authentication',
-    bind: 'User name (bind DN)',
     signIn: 'Sign-in',
     values: {
       outlook2010: { implicit: 'SSL', starttls: 'TLS', none: 'None' },

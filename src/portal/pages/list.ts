@@ -37,6 +37,5 @@ function doneOf(query: unknown, records: readonly PasswordRecord[]): (Around & {
   const { name, revokedAt } = record;
   if (what === 'deleted' && revokedAt !== null) return { ...t.deleted, name };
   if (what === 'renamed' && revokedAt === null) return { ...t.renamed, name };
-  if (what === 'created' && revokedAt === null) return { ...t.created, name };
   return null;
 }

@@ -118,7 +118,7 @@ describe('what is not one’s own does not exist', () => {
 
   test('nor does what the list says of it', async () => {
     gallery.records.push(others());
-    expect((await get('/?done=created&id=ap_bobs22222222')).body).not.toContain('Bob');
+    expect((await get('/?done=renamed&id=ap_bobs22222222')).body).not.toContain('Bob');
   });
 
   test('the admin’s pages, for who is none', async () => {
