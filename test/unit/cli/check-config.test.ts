@@ -46,12 +46,12 @@ ok: ${file}: 1 listener, 1 upstream, 1 route
 
   it('prints every mistake, each on its line, and exits with 78', async () => {
     const bad = join(directory, 'bad.yaml');
-    writeFileSync(bad, `${small('users: "*@example.com"', 'users: everyone')}portal: {}\n`);
+    writeFileSync(bad, `${small('users: "*@example.com"', 'users: everyone')}portalz: {}\n`);
     const { code, out, err } = await run(['check-config', '--config', bad]);
     expect([code, out]).toEqual([78, '']);
     expect(err.split('\n')).toEqual([
       'bad.yaml:14:14 routes[0].users: is "everyone", must be "*", "*@domain" or "user@domain", in quotes',
-      expect.stringMatching(/^bad\.yaml:15:1 portal: is not a known key, /),
+      expect.stringMatching(/^bad\.yaml:15:1 portalz: is not a known key, /),
       '',
     ]);
     const json = JSON.parse((await run(['check-config', '--config', bad, '--json'])).out);
