@@ -123,13 +123,14 @@ test('a 25 MB attachment arrives byte for byte', { timeout: 120_000 }, async () 
 });
 
 describe('by hand', () => {
-  async function loggedIn() {
+  async function loggedIn(localAddress = '127.0.0.1') {
     const { password } = await account();
     const client = await connect({
       port: chain.ports.submissions,
       tls: true,
       ca: chain.pki.ca.cert,
       patience: 10_000,
+      localAddress,
     });
     await client.expect(/^220 /);
     await client.send('EHLO me\r\n');
@@ -170,6 +171,16 @@ describe('by hand', () => {
     expect(one!.envelope[0]).toMatch(/ BODY=8BITMIME.* SMTPUTF8/);
     expect(one!.envelope[0]).toMatch(/ ENVID=e-1 RET=HDRS/);
     expect(one!.envelope[1]).toMatch(/^RCPT TO:<jürgen@example\.org> ORCPT=\S+ NOTIFY=FAILURE,DELAY$/);
+  });
+
+  test('Postfix’s log has the client’s own address', async () => {
+    const { client } = await loggedIn('127.0.0.5');
+    await using _ = client;
+    await client.send(`MAIL FROM:<${USER}>\r\nRCPT TO:<bob@example.org>\r\nRSET\r\n`);
+    for (let i = 0; i < 3; i += 1) await client.expect(/^250 /);
+    await chain.postfix.logged(
+      /client=unknown\[127\.0\.0\.5\], sasl_method=XCLIENT, sasl_username=alice@example\.com/,
+    );
   });
 
   test('Postfix’s own answers reach the client', async () => {

@@ -101,3 +101,17 @@ describe('XCLIENT', () => {
     await expect.poll(() => postfix.sink.messages.length, { timeout: 10_000 }).toBeGreaterThan(0);
   });
 });
+
+test('a Postfix that does not believe Postern is not used, and says why not', async () => {
+  await using strict = await startPostfix({ certificate: await pki.issue(), xclientHosts: '192.0.2.1' });
+  const opening = openSmtpUpstream(
+    target({ addresses: [{ host: 'localhost', port: strict.port }] }),
+    facts(),
+  );
+  await expect(opening).rejects.toMatchObject({
+    reason: 'upstream_protocol',
+    message: expect.stringContaining('smtpd_authorized_xclient_hosts'),
+  });
+  await strict.logged(/disconnect from unknown\[127\.0\.0\.1\] ehlo=2 starttls=1/);
+  expect(strict.log()).not.toMatch(/ mail=| auth=/);
+});
