@@ -309,7 +309,7 @@ describe('policy', () => {
     await client.expect(GO_ON);
     await client.send('Subject: x\r\n\r\ny\r\n.\r\n');
     await client.expect(/^250 /);
-    const [{ data }] = other.upstream.messages as [{ data: Buffer }];
+    const { data } = other.upstream.messages[0]!;
     expect(data.toString()).toMatch(
       /^Received: from \[127\.0\.0\.1\]\r\n\tby mail\.example\.com with ESMTPSA id [\w-]+\r\n\t\(authenticated as alice@example\.com\);\r\n\t\w{3}, \d\d \w{3} \d{4} [\d:]{8} \+0000\r\nSubject: x\r\n\r\ny$/,
     );

@@ -96,8 +96,9 @@ export class Dialogue {
     this.#owed.push(answer);
   }
 
-  get owesTooMuch(): boolean {
-    return this.#owed.length >= MOST_OWED;
+  /** Whether answers have to be written although the client waits for none yet. */
+  get holdsTooMuch(): boolean {
+    return this.#owed.length >= MOST_OWED || this.#out.length > MOST_PENDING;
   }
 
   /** Waits for all answers that are owed. To be called before anything else is answered. */

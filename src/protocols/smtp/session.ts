@@ -99,10 +99,7 @@ async function session(dialogue: Dialogue, submission: Submission): Promise<void
 /** One command and its answer; the answer is written when the client has to be waited for. */
 async function turn(dialogue: Dialogue): Promise<Next> {
   const { inbox } = dialogue;
-  if (!inbox.hasLine()) {
-    await dialogue.settle();
-    await dialogue.flush();
-  } else if (dialogue.owesTooMuch) {
+  if (!inbox.hasLine() || dialogue.holdsTooMuch) {
     await dialogue.settle();
     await dialogue.flush();
   }
