@@ -115,9 +115,11 @@ describe('answers', () => {
       last = bytes;
     });
     client.socket.resume();
-    await postern.until(() => received === rounds * chunk.length + done(2).length);
+    // As long as it takes, on a busy machine, while it moves.
+    for (let seen = -1; seen !== received; await pause(1000)) seen = received;
+    expect(received).toBe(rounds * chunk.length + done(2).length);
     expect(last.subarray(-done(2).length).equals(done(2))).toBe(true);
-  });
+  }, 60_000);
 });
 
 describe('requests', () => {
