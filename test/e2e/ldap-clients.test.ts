@@ -11,6 +11,7 @@ import { Secret } from '../../src/lib/secret.ts';
 import { encodeBind } from '../../src/protocols/ldap/requests.ts';
 import { type DirectoryAccount, script, urlOf } from '../support/ldap-clients.ts';
 import { ALICE, BOB, type DirectoryChain, startPosternBeforeSlapd } from '../support/postern-before-slapd.ts';
+import { ledger } from '../support/secrets-ledger.ts';
 import { BASE, PEOPLE, SERVICE, ZOE } from '../support/slapd.ts';
 
 let chain: DirectoryChain;
@@ -127,7 +128,7 @@ test('ldapjs binds, searches, asks who it is, and is refused with a wrong passwo
     client.exop('1.3.6.1.4.1.4203.1.11.3', '', (error, value) => (error ? reject(error) : resolve(value))),
   );
   expect(self).toBe(`dn:${ALICE}`);
-  expect(await bind(alice.name, 'mEs8-no-app-password')).toBe('InvalidCredentialsError');
+  expect(await bind(alice.name, ledger('mEs8-no-app-password'))).toBe('InvalidCredentialsError');
   client.destroy();
 });
 

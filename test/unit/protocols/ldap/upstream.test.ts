@@ -18,8 +18,9 @@ import {
 } from '../../../../src/protocols/ldap/responses.ts';
 import { type LdapUpstream, openDirectory } from '../../../../src/protocols/ldap/upstream.ts';
 import { type Envelope, encodeMessage, OP, readEnvelope } from '../../../../src/protocols/ldap/wire.ts';
+import { ledger } from '../../../support/secrets-ledger.ts';
 
-const PASSWORD = 'vX4-of-the-service-account';
+const PASSWORD = ledger('vX4-of-the-service-account');
 const success = (id: number, op: number) => encodeResult(id, op, 0);
 const entry = (id: number, dn: string, mail: readonly string[] = []) =>
   encodeMessage(
