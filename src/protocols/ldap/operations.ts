@@ -14,6 +14,7 @@ import {
 import { encodeResult } from './responses.ts';
 import { isRootDse, localRootDse, type Offer } from './root-dse.ts';
 import type { DirectoryOperation } from './upstream.ts';
+import { isWellFormed } from './well-formed.ts';
 import { type Envelope, OID, OP, RESULT, readControls, readEnvelope, rebuild, withControl } from './wire.ts';
 
 const OPERATION_OF: ReadonlyMap<number, DirectoryOperation> = new Map([
@@ -54,17 +55,11 @@ export function operation(dialogue: Dialogue, envelope: Envelope): void {
   const passed = acceptable(dialogue, envelope);
   if (passed === undefined) return;
   if (kind !== 'search') {
-    passOn(dialogue, bound, passed, 'answer');
+    if (isWellFormed(passed)) passOn(dialogue, bound, passed, 'answer');
+    else dialogue.goodbye('malformed', 'client_error');
     return;
   }
   const { maxEntries, maxSeconds } = bound.policy;
-  const hasCeiling = maxEntries !== null || maxSeconds !== null;
-  const { bytes, op } = passed;
-  const mayBeRootDse = bytes[op.start + 1] === 0;
-  if (!hasCeiling && !mayBeRootDse) {
-    passOn(dialogue, bound, passed, 'answer');
-    return;
-  }
   const search = readSearch(passed);
   if (search === undefined) {
     dialogue.goodbye('malformed', 'client_error');

@@ -4,6 +4,7 @@
 import { isUtf8 } from 'node:buffer';
 import { Secret } from '../../lib/secret.ts';
 import { BER, BerReader, encode, encodeBoolean, encodeUnsigned } from './ber.ts';
+import { isFilter } from './well-formed.ts';
 import { type Envelope, encodeMessage, OP, rebuild } from './wire.ts';
 
 /** BindRequest (RFC 4511 §4.2). */
@@ -84,7 +85,7 @@ export interface Search {
   /** Seconds, 0: no limit. */
   readonly timeLimit: number;
   readonly typesOnly: boolean;
-  /** The whole element. Its inside is not looked at. */
+  /** The whole element, well-formed. */
   readonly filter: Buffer;
   readonly attributes: readonly string[];
   /** The places of the two limits' elements in the message. */
@@ -110,6 +111,7 @@ export function readSearch({ bytes, op }: Envelope): Search | undefined {
   const sizeLimit = new BerReader(bytes, size.at, size.end).unsigned();
   const timeLimit = new BerReader(bytes, time.at, time.end).unsigned();
   if (sizeLimit === undefined || timeLimit === undefined || !reader.atEnd) return undefined;
+  if (!isFilter(bytes, filter.at, filter.end)) return undefined;
   const attributes: string[] = [];
   while (!list.atEnd) {
     const attribute = list.octets()?.toString('utf8');

@@ -152,6 +152,9 @@ export interface Control {
 /** At most so many controls in a message. */
 const MOST_CONTROLS = 64;
 
+/** RFC 4512 §1.4. Nothing else is passed on: slapd takes what stands before a NUL for the name. */
+const NUMERIC_OID = /^(?:0|[1-9]\d*)(?:\.(?:0|[1-9]\d*))+$/;
+
 /** The message's controls; undefined if they are not well-formed, or too many. */
 export function readControls({ bytes, controls }: Envelope): Control[] | undefined {
   const found: Control[] = [];
@@ -162,7 +165,7 @@ export function readControls({ bytes, controls }: Envelope): Control[] | undefin
     if (element === undefined || found.length === MOST_CONTROLS) return undefined;
     const reader = new BerReader(bytes, element.start, element.end);
     const oid = reader.octets()?.toString('latin1');
-    if (oid === undefined) return undefined;
+    if (oid === undefined || !NUMERIC_OID.test(oid)) return undefined;
     const critical = reader.tag === BER.boolean ? reader.boolean() : false;
     const value = reader.atEnd ? null : reader.octets();
     if (critical === undefined || value === undefined || !reader.atEnd) return undefined;
