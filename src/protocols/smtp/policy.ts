@@ -29,18 +29,24 @@ export interface SubmissionPolicy {
   readonly perUser: QuotaLimits;
 }
 
+/** RFC 5321 §4.1.2, RFC 6531 §3.3; dots anywhere, as some mobile carriers have them. */
+const DOT_STRING = /^[A-Za-z0-9!#$%&'*+/=?^_`{|}~.\-\p{L}\p{M}\p{N}]+$/u;
+const QUOTED_STRING = /^"(?:[ !#-[\]-~]|\\[ -~])*"$/;
+
 /** Whether a message may come from this path, which is what stands between the angle brackets. */
 export function maySendAs(path: string, user: User, { senders, nullSender }: SubmissionPolicy): boolean {
   if (path === '') return nullSender;
   const mailbox = parseMailbox(path);
   if (mailbox === undefined) return false;
+  // `victim@a.example(@granted.example` is one address to us and another to a server that strips comments.
+  const isPlain = DOT_STRING.test(mailbox.local) || QUOTED_STRING.test(mailbox.local);
   // The domain is compared as what it means, the local part in any case: so are users.
   const address = parseUser(path);
   if (address === user) return true;
   const domain = parseUser(`x@${mailbox.domain}`)?.slice(2);
   return senders.some((sender) => {
     if (sender === '*') return true;
-    if (sender.startsWith('*@')) return domain !== undefined && sender.slice(2) === domain;
+    if (sender.startsWith('*@')) return domain !== undefined && sender.slice(2) === domain && isPlain;
     return sender === address;
   });
 }
