@@ -31,6 +31,8 @@ const DAY = 86_400_000;
 interface UnderWay {
   messages: number;
   recipients: number;
+  /** Recipients that were counted while a message has been under way: whoever asked before that does not know of them. */
+  settled: number;
 }
 
 export class Quotas {
@@ -55,8 +57,8 @@ export class Allowance {
   readonly #subjects: readonly QuotaSubject[];
   readonly #counts: QuotaCounts;
   readonly #underWay: Map<string, UnderWay>;
-  /** Recipients that each subject may still have, without those that are under way. */
-  #left: readonly number[] = [];
+  /** Recipients that each subject may still have, without those that are under way: up to this sum of them and the settled ones. */
+  #most: readonly number[] = [];
   #recipients = 0;
   #isOver = false;
 
@@ -69,10 +71,14 @@ export class Allowance {
 
   /** Whether the message fits. */
   async ask(): Promise<boolean> {
+    // Whoever is settled meanwhile may be counted twice, and not never.
+    const settled = this.#subjects.map(({ name }) => this.#underWay.get(name)?.settled ?? 0);
     const counted = await this.#counts.count(entries(this.#subjects, 0, 0));
     const at = (index: number) => counted[index] ?? 0;
-    this.#left = this.#subjects.map(({ limits }, n) =>
-      Math.min(limits.recipientsPerHour - at(n * 4 + 2), limits.recipientsPerDay - at(n * 4 + 3)),
+    this.#most = this.#subjects.map(
+      ({ limits }, n) =>
+        Math.min(limits.recipientsPerHour - at(n * 4 + 2), limits.recipientsPerDay - at(n * 4 + 3)) +
+        (settled[n] ?? 0),
     );
     return this.#subjects.every(({ name, limits }, n) => {
       const underWay = this.#underWay.get(name)?.messages ?? 0;
@@ -84,9 +90,10 @@ export class Allowance {
 
   /** One more recipient; false if that is one too many. */
   takeRecipient(): boolean {
-    const fits = this.#subjects.every(
-      ({ name }, n) => (this.#underWay.get(name)?.recipients ?? 0) < (this.#left[n] ?? 0),
-    );
+    const fits = this.#subjects.every(({ name }, n) => {
+      const { recipients = 0, settled = 0 } = this.#underWay.get(name) ?? {};
+      return recipients + settled < (this.#most[n] ?? 0);
+    });
     if (fits) this.#add(0, 1);
     return fits;
   }
@@ -101,6 +108,10 @@ export class Allowance {
     if (this.#isOver) return;
     // Still under way until it is counted, so that there is no moment in which it is neither.
     await this.#counts.count(entries(this.#subjects, 1, recipients));
+    for (const { name } of this.#subjects) {
+      const sum = this.#underWay.get(name);
+      if (sum !== undefined) sum.settled += recipients;
+    }
     this.release();
   }
 
@@ -114,7 +125,7 @@ export class Allowance {
   #add(messages: number, recipients: number): void {
     this.#recipients += recipients;
     for (const { name } of this.#subjects) {
-      const sum = this.#underWay.get(name) ?? { messages: 0, recipients: 0 };
+      const sum = this.#underWay.get(name) ?? { messages: 0, recipients: 0, settled: 0 };
       sum.messages += messages;
       sum.recipients += recipients;
       if (sum.messages === 0 && sum.recipients === 0) this.#underWay.delete(name);
