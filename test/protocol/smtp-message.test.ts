@@ -223,7 +223,6 @@ describe('out of order', () => {
     ['DATA first', [], 'DATA'],
     ['DATA without a recipient', [FROM], 'DATA'],
     ['DATA with an argument', [FROM, TO], 'DATA now'],
-    ['BDAT', [FROM, TO], 'BDAT 5 LAST'],
     ['XCLIENT', [], 'XCLIENT LOGIN=bob@example.com'],
     ['XFORWARD', [], 'XFORWARD ADDR=192.0.2.1'],
     ['EXPN', [], 'EXPN list'],
@@ -240,6 +239,9 @@ describe('out of order', () => {
     ['an unknown parameter', [], 'MAIL FROM:<alice@example.com> FOO=1'],
     ['a parameter twice', [], 'MAIL FROM:<alice@example.com> SIZE=1 SIZE=2'],
     ['a value that is none', [], 'MAIL FROM:<alice@example.com> SIZE=x'],
+    ['a CR LF in xtext', [], 'MAIL FROM:<alice@example.com> ENVID=a+0D+0Ab'],
+    ['no xtext', [FROM], 'RCPT TO:<a@example.net> ORCPT=rfc822;a+zz'],
+    ['a CR LF in an address in xtext', [FROM], 'RCPT TO:<a@example.net> ORCPT=rfc822;a+0D+0A'],
     ['BINARYMIME', [], 'MAIL FROM:<alice@example.com> BODY=BINARYMIME'],
     ['no SMTPUTF8', [FROM], 'RCPT TO:<j\u00fcrgen@example.net>'],
   ])('%s: an error, which goes no further', async (_, before, command) => {

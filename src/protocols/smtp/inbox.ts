@@ -70,6 +70,11 @@ export class Inbox<R extends string> {
     return this.#skipped === 0 && this.#lineEnd() !== -1;
   }
 
+  /** Whether anything is there already. */
+  get hasUnread(): boolean {
+    return this.#unread.length > 0;
+  }
+
   /** The next line, without its end (CR LF, or LF alone). Lines that came before the end of the connection are given before it. */
   async line(): Promise<Line | Ended<R>> {
     for (;;) {

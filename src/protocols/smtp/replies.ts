@@ -77,6 +77,7 @@ export const GOODBYES = {
   attempts: '421 4.7.0 Too many failed logins',
   commands: '421 4.7.0 Too many commands without a login',
   errors: '421 4.7.0 Too many errors',
+  unasked: '421 4.7.0 A message came without having been asked for',
   deadline: '421 4.4.2 Login took too long',
   idle: '421 4.4.2 Nothing was heard for too long',
   shutdown: '421 4.3.2 Server is shutting down',

@@ -37,7 +37,6 @@ const LONGEST_SILENCE = 300_000;
 
 /** Known, and not for this door: what is said here about other clients and servers, nobody could vouch for. */
 const REFUSED = new Set([
-  'BDAT',
   'BURL',
   'ETRN',
   'EXPN',
@@ -153,6 +152,9 @@ async function command(dialogue: Dialogue, bytes: Buffer): Promise<Next> {
       return dialogue.reply(REPLIES.vrfy);
     case 'HELP':
       return dialogue.reply(REPLIES.help);
+    case 'BDAT':
+      // Its chunk follows without being asked for (RFC 3030 §2), and is not to be taken for commands.
+      return dialogue.close(REPLIES.notImplemented);
     case 'QUIT':
       return dialogue.close(REPLIES.bye);
     default:

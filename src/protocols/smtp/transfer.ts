@@ -8,7 +8,7 @@ import { spentBuffers } from '../../upstream/spent-buffers.ts';
 import { DataScanner } from './data.ts';
 import type { Dialogue, Next } from './dialogue.ts';
 import { receivedField } from './received.ts';
-import { isPositive, REPLIES, relayed } from './replies.ts';
+import { isFinal, isPositive, REPLIES, relayed } from './replies.ts';
 import { messageEnded, outcomeOf, refused } from './reports.ts';
 import type { Submission, Transaction } from './submission.ts';
 import type { SmtpReply } from './upstream.ts';
@@ -99,6 +99,7 @@ export async function transfer(
   if (isAccepted) void transaction.allowance.settle(transaction.accepted);
   messageEnded(dialogue, submission, transaction, { outcome: outcomeOf(reply), size, reply });
   submission.transaction = undefined;
+  if (!isFinal(reply)) submission.dropUpstream();
   if (!isAccepted) transaction.allowance.release();
   else dialogue.forgiveErrors();
   return dialogue.reply(relayed(reply));

@@ -8,6 +8,12 @@ export const MAX_COMMAND_OCTETS = 4096;
 /** Octets of a path: 256 after RFC 5321 §4.5.3.1.3, more for UTF-8. */
 const MAX_PATH_OCTETS = 1024;
 
+/**
+ * One character of xtext (RFC 3461 §4), as the source of a regular expression: what it stands for is printable, so that nobody who
+ * decodes it finds a CR or LF. A backslash is for what RFC 6533 §3 writes instead.
+ */
+export const XTEXT = '(?:[!-*,-<>-~]|\\+(?:[2-6][0-9A-Fa-f]|7[0-9A-Ea-e]))';
+
 export interface CommandLine {
   /** Upper case. */
   readonly verb: string;

@@ -9,15 +9,16 @@ import type { SmtpReply } from '../upstream.ts';
 export async function data(dialogue: Dialogue, rest: string): Promise<Next> {
   const { submission, connection } = dialogue;
   if (submission === undefined)
-    return dialogue.replyError(connection.mayLogIn ? REPLIES.loginFirst : REPLIES.tlsFirst);
+    return error(dialogue, connection.mayLogIn ? REPLIES.loginFirst : REPLIES.tlsFirst);
   const { transaction } = submission;
-  if (rest !== '') return dialogue.replyError(REPLIES.noArguments);
-  if (transaction === undefined) return dialogue.replyError(REPLIES.mailFirst);
+  if (rest !== '') return error(dialogue, REPLIES.noArguments);
+  // These two are no errors of the client's: it may have sent the whole group before it heard that its MAIL was refused.
+  if (transaction === undefined) return refuse(dialogue, REPLIES.mailFirst);
   if (!submission.isIntact(transaction)) {
     submission.endTransaction();
-    return dialogue.reply(REPLIES.upstreamLost);
+    return refuse(dialogue, REPLIES.upstreamLost);
   }
-  if (transaction.accepted === 0) return dialogue.replyError(REPLIES.noRecipients);
+  if (transaction.accepted === 0) return refuse(dialogue, REPLIES.noRecipients);
   let reply: SmtpReply;
   try {
     reply = await transaction.upstream.command('DATA');
@@ -25,17 +26,30 @@ export async function data(dialogue: Dialogue, rest: string): Promise<Next> {
     submission.dropUpstream();
     submission.endTransaction();
     messageEnded(dialogue, submission, transaction, { outcome: 'aborted', size: 0 });
-    return dialogue.reply(REPLIES.upstreamLost);
+    return refuse(dialogue, REPLIES.upstreamLost);
   }
   if (reply.code !== 354) {
     messageEnded(dialogue, submission, transaction, { outcome: outcomeOf(reply), size: 0, reply });
     submission.endTransaction();
-    if (reply.code >= 400) return dialogue.reply(relayed(reply));
+    if (reply.code >= 400) return refuse(dialogue, relayed(reply));
     // It takes the next command for data, or the other way round.
     submission.dropUpstream();
-    return dialogue.reply(REPLIES.upstreamNonsense);
+    return refuse(dialogue, REPLIES.upstreamNonsense);
   }
   dialogue.reply(REPLIES.sendData);
   await dialogue.flush();
   return transfer(dialogue, submission, transaction);
+}
+
+/**
+ * No 354. What lies behind the command already is a message whose sender did not wait for it (DATA is the last of a group, RFC 2920
+ * §3.1), and is not to be taken for commands.
+ */
+function refuse(dialogue: Dialogue, text: string): Next {
+  dialogue.reply(text);
+  return dialogue.inbox.hasUnread ? dialogue.goodbye('unasked') : 'go on';
+}
+
+function error(dialogue: Dialogue, text: string): Next {
+  return dialogue.inbox.hasUnread ? refuse(dialogue, text) : dialogue.replyError(text);
 }

@@ -3,11 +3,11 @@
 
 import type { Dialogue, Next } from '../dialogue.ts';
 import { maySendAs } from '../policy.ts';
-import { isPositive, REPLIES, relayed } from '../replies.ts';
+import { isFinal, isPositive, REPLIES, relayed } from '../replies.ts';
 import { refused, upstreamFailed } from '../reports.ts';
 import type { Submission } from '../submission.ts';
 import { type SmtpReply, UpstreamGoneError, type UpstreamSession } from '../upstream.ts';
-import { isAscii, type PathArgument, parsePathArgument } from '../wire.ts';
+import { isAscii, type PathArgument, parsePathArgument, XTEXT } from '../wire.ts';
 
 export async function mail(dialogue: Dialogue, rest: string): Promise<Next> {
   const { submission, connection, deps } = dialogue;
@@ -46,7 +46,11 @@ export async function mail(dialogue: Dialogue, rest: string): Promise<Next> {
   if (isPositive(reply)) {
     const utf8 = parameters.has('SMTPUTF8');
     submission.transaction = { upstream, allowance, utf8, since, accepted: 0, asked: 0, isReported: false };
-  } else allowance.release();
+  } else {
+    allowance.release();
+    // It waits for something that it will not get, such as data.
+    if (!isFinal(reply)) submission.dropUpstream();
+  }
   return dialogue.reply(relayed(reply));
 }
 
@@ -107,6 +111,6 @@ const PARAMETERS: Readonly<Record<string, ParameterRule>> = {
   BODY: { extension: '8BITMIME', value: /^(7BIT|8BITMIME)$/i, droppable: /^7BIT$/i },
   SMTPUTF8: { extension: 'SMTPUTF8', value: /^$/ },
   RET: { extension: 'DSN', value: /^(FULL|HDRS)$/i },
-  ENVID: { extension: 'DSN', value: /^[!-~]{1,100}$/ },
+  ENVID: { extension: 'DSN', value: new RegExp(`^${XTEXT}{1,100}$`) },
   AUTH: { extension: 'AUTH', value: /^[!-~]{1,500}$/, isOurs: true },
 };

@@ -2,10 +2,10 @@
 // does not wait for the answer and the upstream has PIPELINING (RFC 2920), nor do we.
 
 import type { Dialogue, Next } from '../dialogue.ts';
-import { isPositive, REPLIES, relayed } from '../replies.ts';
+import { isFinal, isPositive, REPLIES, relayed } from '../replies.ts';
 import { refused } from '../reports.ts';
 import type { Submission, Transaction } from '../submission.ts';
-import { isAscii, type PathArgument, parsePathArgument } from '../wire.ts';
+import { isAscii, type PathArgument, parsePathArgument, XTEXT } from '../wire.ts';
 
 export async function rcpt(dialogue: Dialogue, rest: string): Promise<Next> {
   const { submission, connection, inbox } = dialogue;
@@ -14,7 +14,8 @@ export async function rcpt(dialogue: Dialogue, rest: string): Promise<Next> {
   const { transaction } = submission;
   const argument = parsePathArgument('TO', rest);
   if (argument === undefined) return error(dialogue, REPLIES.rcptSyntax);
-  if (transaction === undefined) return error(dialogue, REPLIES.mailFirst);
+  // No error of the client's: it may have sent all of it before it heard that its MAIL was refused.
+  if (transaction === undefined) return say(dialogue, REPLIES.mailFirst);
   if (!submission.isIntact(transaction)) return say(dialogue, REPLIES.upstreamLost);
   const line = rcptLine(argument, transaction);
   if (!line.startsWith('RCPT')) return say(dialogue, line);
@@ -41,6 +42,7 @@ async function ask(submission: Submission, transaction: Transaction, line: strin
   try {
     const reply = await transaction.upstream.command(line);
     isTaken = isPositive(reply);
+    if (!isFinal(reply) && submission.isIntact(transaction)) submission.dropUpstream();
     return relayed(reply);
   } catch {
     if (submission.isIntact(transaction)) submission.dropUpstream();
@@ -68,7 +70,7 @@ function rcptLine({ path, parameters }: PathArgument, { upstream, utf8 }: Transa
 
 const PARAMETERS: Readonly<Record<string, RegExp>> = {
   NOTIFY: /^(NEVER|(SUCCESS|FAILURE|DELAY)(,(SUCCESS|FAILURE|DELAY)){0,2})$/i,
-  ORCPT: /^[A-Za-z0-9-]{1,20};[!-~]{1,500}$/,
+  ORCPT: new RegExp(`^[A-Za-z0-9-]{1,20};${XTEXT}{1,500}$`),
 };
 
 /** Answers that are owed come first. */
