@@ -37,7 +37,8 @@ export class Connection {
   onInterrupt: ((why: Interruption) => void) | undefined;
   #secure: ((socket: Socket) => Promise<TLSSocket>) | undefined;
   readonly #place: Pick<Place, 'heard' | 'attempting'>;
-  #loggedIn: () => void;
+  readonly #loggedIn: () => void;
+  readonly #loggedOut: () => void;
 
   constructor(options: {
     id: string;
@@ -49,6 +50,7 @@ export class Connection {
     secure: (socket: Socket) => Promise<TLSSocket>;
     place: Pick<Place, 'heard' | 'attempting'>;
     loggedIn: () => void;
+    loggedOut: () => void;
   }) {
     this.id = options.id;
     this.listener = options.listener;
@@ -59,6 +61,7 @@ export class Connection {
     this.#secure = options.secure;
     this.#place = options.place;
     this.#loggedIn = options.loggedIn;
+    this.#loggedOut = options.loggedOut;
   }
 
   /** The peer is a trusted balancer: from now on the connection is that of whom its header names. */
@@ -104,5 +107,10 @@ export class Connection {
   loggedIn(): void {
     this.onInterrupt = undefined;
     this.#loggedIn();
+  }
+
+  /** It is nobody's again (LDAP): it has a deadline and a place among those that wait, as at first. `onInterrupt` is set. */
+  loggedOut(): void {
+    this.#loggedOut();
   }
 }

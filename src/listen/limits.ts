@@ -135,9 +135,10 @@ export class ConnectionLimits {
 
   #moved(place: Place, from: Place['stage']): void {
     const { stage } = place;
-    if (from === 'silent') place.talksSince = this.#clock.monotonic();
+    if (from === 'silent' || from === 'logged in') place.talksSince = this.#clock.monotonic();
     this.#countNewcomer(place, from);
     this.#seat(place);
+    if (from === 'logged in' && place.isBeforeLogin) this.#beforeLogin++;
     if (stage === 'logged in' || (stage === 'gone' && from !== 'logged in')) this.#beforeLogin--;
     if (stage === 'gone') this.#leave(place);
   }

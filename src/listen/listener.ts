@@ -67,6 +67,7 @@ export class Listener {
   #port: number;
   #acceptFails = false;
   readonly #beforeLogin = new Set<Connection>();
+  #isClosed = false;
 
   constructor(settings: ListenerSettings, deps: ListenerDeps) {
     this.#settings = settings;
@@ -107,6 +108,7 @@ export class Listener {
   /** Accepts no more, and asks every dialogue that waits for its client to say goodbye. Sessions go on. */
   close(): void {
     this.retire();
+    this.#isClosed = true;
     for (const connection of this.#beforeLogin) interrupt(connection, 'shutdown');
   }
 
@@ -164,6 +166,15 @@ export class Listener {
       this.#beforeLogin.delete(connection);
       place.loggedIn();
     };
+    const wait = () => setTimeout(() => interrupt(connection, 'deadline'), loginDeadline);
+    const loggedOut = () => {
+      if (socket.destroyed || connection.socket.destroyed) return;
+      clearTimeout(deadline);
+      deadline = wait();
+      this.#beforeLogin.add(connection);
+      place.loggedOut();
+      if (this.#isClosed) interrupt(connection, 'shutdown');
+    };
     const connection = new Connection({
       id: newId(),
       listener: listener.name,
@@ -174,8 +185,9 @@ export class Listener {
       secure: (plain) => this.#secure(plain, listener, serverTls),
       place,
       loggedIn,
+      loggedOut,
     });
-    const deadline = setTimeout(() => interrupt(connection, 'deadline'), loginDeadline);
+    let deadline = wait();
     place.onGivenWay = (bound) => {
       events.connectionRejected({ listener: listener.name, address: connection.client.address, bound });
       connection.socket.destroy();

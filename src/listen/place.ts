@@ -70,6 +70,11 @@ export class Place {
     if (this.isBeforeLogin) this.#move('logged in');
   }
 
+  /** It is nobody again, and counts among those that have not logged in. */
+  loggedOut(): void {
+    if (this.#stage === 'logged in') this.#move('talking');
+  }
+
   leave(): void {
     if (this.#stage !== 'gone') this.#move('gone');
   }

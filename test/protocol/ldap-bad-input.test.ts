@@ -177,6 +177,22 @@ describe('a client', () => {
     await client.ask(extended(1, OIDS.whoAmI));
     await expectNotice(client, 52, 'Took too long to bind');
   });
+
+  test('nor is one that was bound, and is nobody again, let live for long, whatever it asks; one that binds once more is', async () => {
+    await using rebound = await postern.bound();
+    await using client = await postern.bound();
+    for (const anonymous of [rebound, client]) {
+      expect(await anonymous.ask(bind(2, '', ''))).toMatchObject({ code: 48 });
+    }
+    expect(await rebound.ask(bind(3, ALICE, postern.password))).toMatchObject({ code: 0 });
+    const asking = setInterval(() => void client.send(extended(3, OIDS.whoAmI)), 200);
+    let answer = await client.message();
+    while (answer.id === 3) answer = await client.message();
+    clearInterval(asking);
+    expect(answer).toMatchObject({ id: 0, code: 52, diagnostic: 'Took too long to bind' });
+    await rebound.quiet(300);
+    expect(await rebound.ask(compare(4, ALICE))).toMatchObject({ id: 4, code: 0 });
+  });
 });
 
 describe('a directory', () => {

@@ -241,6 +241,30 @@ describe('our own words never come within a message', () => {
   });
 });
 
+test('a bind that waits for the rest of an answer that does not come keeps no connection for ever', async () => {
+  await using impatient = await startDirectorySetting({ config: 'limits: { idle: 1s }' });
+  impatient.upstream.setScript(({ op, id, dn }, { socket }) => {
+    if (op !== 'search' || dn !== 'half=1') return false;
+    return socket.write(entry(id, 'cn=photo', { photo: [PHOTO] }).subarray(0, 5000)) || true;
+  });
+  await using client = await impatient.bound();
+  await client.send(search(2, 'half=1'));
+  await client.bytes(5000);
+  await client.send(bind(3, ALICE, impatient.password));
+  await client.closed();
+  await impatient.until(() => impatient.upstream.connections.open === 0);
+});
+
+test('a drain takes leave of those who were bound and are not any more', async () => {
+  await using draining = await startDirectorySetting();
+  await using client = await draining.bound();
+  expect(await client.ask(bind(2, ALICE, ''))).toMatchObject({ code: 53 });
+  const drained = draining.drain();
+  expect(await client.message()).toMatchObject({ id: 0, code: 52, diagnostic: 'Shutting down' });
+  await client.closed();
+  await drained;
+});
+
 describe('the end of a session', () => {
   test('by revocation: a Notice of Disconnection, and nothing more of the directory', async () => {
     const bob = await postern.createPassword('bob@example.com');

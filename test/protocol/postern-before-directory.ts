@@ -48,6 +48,8 @@ export interface DirectorySetting extends AsyncDisposable {
   clear(): Promise<LdapClient>;
   createPassword(user: string): Promise<{ id: string; password: string }>;
   revoke(id: string): Promise<void>;
+  /** Stops Postern in good order. */
+  drain(): Promise<unknown>;
   /** The log's lines so far that are about this event. */
   events(event: string): Record<string, unknown>[];
   /** Waits until the condition holds, for 5 s at most. */
@@ -159,6 +161,7 @@ export async function startDirectorySetting({
     async revoke(id) {
       await passwords.revoke({ ids: [id] });
     },
+    drain: () => app.drain(),
     events: (event) => logLines.filter((line) => line.event === event),
     async until(condition) {
       for (const end = Date.now() + 5000; !condition(); ) {

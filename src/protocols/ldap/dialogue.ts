@@ -104,22 +104,25 @@ export class Dialogue {
     this.connection.socket.destroy();
   }
 
-  /** The first Bind has succeeded: from now on the connection may be idle for long. */
+  /** A Bind has succeeded: from now on the connection may be idle for long. */
   loggedIn(): void {
     this.#framer.limit = this.deps.maxMessage;
     // Whoever has come so far goes on, as a session that drains.
     this.#interrupted = undefined;
+    this.connection.loggedIn();
     if (this.hasBound) return;
     this.hasBound = true;
-    this.connection.loggedIn();
     this.#progressAt = this.deps.clock.monotonic();
     this.#sweep.add(this);
   }
 
-  /** Bytes before Bind are bounded more tightly. */
+  /** As before the first Bind: messages are bounded more tightly, and the next Bind has a deadline. */
   anonymous(): void {
+    if (this.isOver) return;
     this.bound = undefined;
     this.#framer.limit = MOST_BEFORE_BIND;
+    this.connection.onInterrupt = (why) => this.#interrupt(why);
+    this.connection.loggedOut();
   }
 
   /**
@@ -162,7 +165,8 @@ export class Dialogue {
     const { bound } = this;
     const waiting = socket.writableLength + (bound?.socket.writableLength ?? 0);
     const progress = this.#received + (bound?.bytesToClient ?? 0) - waiting;
-    if (progress !== this.#progress || this.#isWorking) {
+    // A Bind that waits for the end of an answer that does not come on (bind.ts) is no progress.
+    if (progress !== this.#progress || (this.#isWorking && bound === undefined)) {
       this.#progress = progress;
       this.#progressAt = now;
     } else if (this.#clientEnded && now - this.#progressAt >= HALF_CLOSED_MOST) {

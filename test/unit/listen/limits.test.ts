@@ -61,6 +61,29 @@ describe('a bound, where everybody has logged in', () => {
   });
 });
 
+test('who is nobody again counts as before login again, and gives way once there was time enough', () => {
+  let now = 0;
+  const limits = new ConnectionLimits({ ...MANY, beforeLogin: 1 }, { monotonic: () => now });
+  const place = loggedIn(limits.enter('192.0.2.1'));
+  now = 60_000;
+  place.loggedOut();
+  expect(limits.enter('192.0.2.2')).toBe('beforeLogin');
+  place.loggedIn();
+  const other = loggedIn(limits.enter('192.0.2.2'));
+  place.loggedOut();
+  place.attempting(true);
+  now += 60_000;
+  expect(limits.enter('192.0.2.3')).toBe('beforeLogin');
+  place.attempting(false);
+  placeOf(limits.enter('192.0.2.3')).leave();
+  expect(place.stage).toBe('gone');
+  other.loggedOut();
+  other.leave();
+  other.loggedOut();
+  placeOf(limits.enter('192.0.2.4')).heard();
+  expect(limits.enter('192.0.2.5')).toBe('beforeLogin');
+});
+
 describe('where a bound is reached, another gives way', () => {
   function setting(bounds: Partial<ConnectionBounds>) {
     let now = 0;
