@@ -266,6 +266,7 @@ export async function createApp(config: Config, overrides: AppOverrides = {}): P
       const { drain } = generation.config.limits;
       events.draining(sessions.size, drain);
       listeners.close();
+      sessions.drain();
       await atMost(drain, allEnded(listeners, sessions));
       const cut = sessions.end('all', 'shutdown');
       if (cut > 0 || listeners.beforeLogin > 0) await pause(LAST_WORDS);

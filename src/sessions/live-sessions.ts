@@ -33,6 +33,8 @@ export interface LiveSession {
   readonly ended: EndReason | undefined;
   /** What ends it: first the upstream login's abort, then the splice's end. Called at once if it was ended already. */
   onEnd(end: (reason: EndReason) => void): void;
+  /** Called when the process begins to drain, at once if it has: a session that is between two pieces of work may go then. */
+  onDrain(call: () => void): void;
   /** Reads the record's standing now: undefined if the session may be joined, else why not. */
   mayJoin(): Promise<EndReason | undefined>;
   joined(): void;
@@ -52,6 +54,7 @@ class Entry implements LiveSession {
   expiresAt: number | null;
   ended: EndReason | undefined;
   #end: ((reason: EndReason) => void) | undefined;
+  #drain: (() => void) | undefined;
   readonly #live: LiveSessions;
 
   constructor(info: SessionInfo, expiresAt: number | null, since: number, live: LiveSessions) {
@@ -64,6 +67,15 @@ class Entry implements LiveSession {
   onEnd(end: (reason: EndReason) => void): void {
     this.#end = end;
     if (this.ended !== undefined) end(this.ended);
+  }
+
+  onDrain(call: () => void): void {
+    this.#drain = call;
+    if (this.#live.isDraining) call();
+  }
+
+  drain(): void {
+    this.#drain?.();
   }
 
   end(reason: EndReason): void {
@@ -98,6 +110,8 @@ export class LiveSessions implements Disposable {
   #checking = false;
   #checkAgain = false;
   #idle: (() => void)[] = [];
+  /** No more are accepted, and those there are may go when it suits them. */
+  isDraining = false;
 
   constructor(deps: {
     store: Pick<Store, 'standings' | 'watch'>;
@@ -147,6 +161,12 @@ export class LiveSessions implements Disposable {
     );
     for (const entry of chosen) entry.end(reason);
     return chosen.length;
+  }
+
+  /** Tells all sessions, those to come too, that they may go when it suits them. */
+  drain(): void {
+    this.isDraining = true;
+    for (const entry of [...this.#entries.values()]) entry.drain();
   }
 
   /** Resolves when no session is left. */

@@ -243,6 +243,25 @@ describe('the session is ended', () => {
     expect(await postern.logged('session')).toMatchObject({ reason: 'revoked' });
   });
 
+  test('by a shutdown: at once between messages, otherwise when the message is answered', async () => {
+    await using postern = await startSmtpSetting({ config: 'limits: { drain: 1m }' });
+    await using idle = await postern.session();
+    await using client = await postern.session();
+    await upToData(client);
+    await client.send('half');
+    const drained = postern.drain();
+    await idle.expect('421 4.3.2 Server is shutting down');
+    await idle.closed();
+    await client.send(' and half\r\n.\r\n');
+    await client.expect(/^250 .*queued as 1/);
+    await client.expect('421 4.3.2 Server is shutting down');
+    await client.closed();
+    // Nobody had to be cut off.
+    expect(await drained).toBe(0);
+    expect(postern.upstream.messages.map(({ data }) => data.toString())).toEqual(['half and half']);
+    expect(postern.events('session')).toMatchObject([{ reason: 'shutdown' }, { reason: 'shutdown' }]);
+  });
+
   test('by a shutdown: first the dialogues before login, then the sessions', async () => {
     await using postern = await startSmtpSetting({ config: 'limits: { drain: 100ms }' });
     await using stranger = await postern.plain();

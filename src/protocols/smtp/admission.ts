@@ -70,6 +70,10 @@ function startSession(
     submission.cutShort();
     dialogue.break(reason);
   });
+  live.onDrain(() => {
+    submission.isDraining = true;
+    if (submission.transaction === undefined && dialogue.inbox.isWaiting) dialogue.break('shutdown');
+  });
   dialogue.forgiveErrors();
   return dialogue.reply(REPLIES.loggedIn);
 }

@@ -97,9 +97,10 @@ async function session(dialogue: Dialogue, submission: Submission): Promise<void
 
 /** One command and its answer; the answer is written when the client has to be waited for. */
 async function turn(dialogue: Dialogue): Promise<Next> {
-  const { inbox } = dialogue;
+  const { inbox, submission } = dialogue;
   if (!inbox.hasLine() || dialogue.holdsTooMuch) {
     await dialogue.settle();
+    if (submission?.isDraining && submission.transaction === undefined) inbox.interrupt('shutdown');
     await dialogue.flush();
   }
   return step(dialogue, await inbox.line());

@@ -31,6 +31,8 @@ export class Submission {
   transaction: Transaction | undefined;
   /** The end of a message has been sent: its answer is waited for, whatever happens. */
   isFinal = false;
+  /** The session is to end when no message is under way. */
+  isDraining = false;
   #upstream: UpstreamSession | undefined;
   readonly #open: (signal: AbortSignal) => Promise<UpstreamSession>;
   readonly #abort = new AbortController();
