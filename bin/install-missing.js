@@ -57,7 +57,8 @@ function npmCi() {
   // npm tells its scripts where it is; run by hand, the one in PATH will do.
   const npm = process.env.npm_execpath;
   const command = npm === undefined ? 'npm' : process.execPath;
-  const args = (npm === undefined ? [] : [npm]).concat(['ci', '--include=dev']);
+  // Only errors: that the Node at hand is too old for most packages is what the one among them is for.
+  const args = (npm === undefined ? [] : [npm]).concat(['ci', '--include=dev', '--loglevel=error']);
   const result = spawnSync(command, args, { cwd: root, stdio: 'inherit' });
   if (result.error) console.error(`npm ci could not be started: ${result.error.message}`);
   if (result.status !== 0) process.exit(1);

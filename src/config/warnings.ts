@@ -54,15 +54,21 @@ function portalWarnings({ portal }: Config): string[] {
   return warnings;
 }
 
-function listenerWarnings({ listeners }: Config): string[] {
-  return listeners.flatMap(({ name, proxyProtocol }, index) =>
-    proxyProtocol
+function listenerWarnings({ listeners, routes }: Config): string[] {
+  return listeners.flatMap(({ name, protocol, proxyProtocol }, index) => {
+    const warnings = proxyProtocol
       .filter((network) => network.endsWith('/0'))
       .map(
         (network) =>
           `listeners[${index}].proxyProtocol: ${network} lets anyone at all say where ${name}'s clients are; name the balancers' own networks`,
-      ),
-  );
+      );
+    if (routes.every((route) => route[protocol] === undefined)) {
+      warnings.push(
+        `listeners[${index}]: no route has ${protocol}, so nobody can log in at ${name}; add it to a route, or leave the listener out`,
+      );
+    }
+    return warnings;
+  });
 }
 
 function upstreamWarnings(upstream: UpstreamConfig): string[] {

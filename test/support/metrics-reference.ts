@@ -8,7 +8,7 @@ import { PROTOCOLS } from '../../src/lib/protocol.ts';
 
 /** What a label's values are, by label, or by metric and label where that makes a difference. */
 const VALUES: Readonly<Record<string, string>> = {
-  protocol: `the protocol: \`imap\` (${PROTOCOLS.filter((one) => one !== 'imap').join(', ')} are not spoken yet)`,
+  protocol: `${PROTOCOLS.map((one) => `\`${one}\``).join(', ')} (\`pop3\` is not spoken yet)`,
   verdict: '`admitted`, `refused`, `throttled`, `unavailable`',
   reason: `${REASONS.map((reason) => `\`${reason}\``).join(', ')}; see [operations.md](operations.md#verdicts-and-reasons)`,
   'postern_sessions_ended_total reason':

@@ -160,6 +160,7 @@ export function checkUpstreams(upstreams: Written): void {
     notWhen('userSearch', noDirectory, `means nothing with protocol: ${protocol}`);
     notWhen('userSearch', upstream.get('userDn').isWritten, 'stands beside userDn');
     if (
+      !noDirectory &&
       upstream.get('login').get('method').text === 'proxied-authorization' &&
       !upstream.get('userDn').isWritten &&
       !upstream.get('userSearch').isWritten

@@ -59,9 +59,26 @@ describe('warnings', () => {
     expect(
       warnings(small('"*@example.com", imap: dovecot }', '"*" }\n  - { users: "a@example.com" }')),
     ).toEqual([
+      'listeners[0]: no route has imap, so nobody can log in at imaps; add it to a route, or leave the listener out',
       'routes[1]: is never reached, because routes[0] is for everyone; put it before that one',
       'upstreams.dovecot: has no route, so nobody gets there; add one or leave it out',
     ]);
+  });
+
+  it('tell of a listener whose protocol leads nowhere', () => {
+    const text = small(
+      'tls: implicit }',
+      'tls: implicit }\n  - { name: scans, protocol: smtp, address: "0.0.0.0:465", tls: implicit }',
+    );
+    expect(warnings(text)).toEqual([
+      'listeners[1]: no route has smtp, so nobody can log in at scans; add it to a route, or leave the listener out',
+    ]);
+    const postfix =
+      '  postfix: { protocol: smtp, address: localhost:25, tls: none, login: { method: none } }\n';
+    const routed = text
+      .replace('routes:', `${postfix}routes:`)
+      .replace('imap: dovecot }', 'imap: dovecot }\n  - { users: "*@example.net", smtp: postfix }');
+    expect(warnings(routed)).toEqual([]);
   });
 
   it('tell of settings below what RFC 3501 and OWASP recommend', () => {
