@@ -9,21 +9,26 @@ import { PORTAL_CONNECTIONS, type PortalTerms } from './terms.ts';
 
 const MOST_CONNECTIONS_PER_NETWORK = 60;
 const MOST_HEADER = 16_384;
-/** Milliseconds. */
-export const DEADLINES = { headers: 5_000, request: 10_000, keepAlive: 5_000, check: 1_000 } as const;
+/** Milliseconds. `idle`: in which nothing comes and nothing goes, such as an answer that is not read. */
+const DEADLINES = { headers: 5_000, request: 10_000, keepAlive: 5_000, idle: 30_000, check: 1_000 };
 
 /** A server that bounds connections, by network too unless they come from a trusted proxy. */
 export function httpServer(
-  { certificate }: PortalTerms,
+  { certificate }: Pick<PortalTerms, 'certificate'>,
   events: Pick<Events, 'portalRejected'>,
   isProxy: (address: string) => boolean,
+  deadlines: Readonly<typeof DEADLINES> = DEADLINES,
 ): Server | TlsServer {
-  const options = { connectionsCheckingInterval: DEADLINES.check, maxHeaderSize: MOST_HEADER };
+  const options = { connectionsCheckingInterval: deadlines.check, maxHeaderSize: MOST_HEADER };
   const server =
     certificate === null
       ? createServer(options)
-      : createTlsServer({ ...options, ...certificate, handshakeTimeout: DEADLINES.headers });
-  server.headersTimeout = DEADLINES.headers;
+      : createTlsServer({ ...options, ...certificate, handshakeTimeout: deadlines.headers });
+  // Fastify sets none of these on a server that it did not make.
+  server.headersTimeout = deadlines.headers;
+  server.requestTimeout = deadlines.request;
+  server.keepAliveTimeout = deadlines.keepAlive;
+  server.timeout = deadlines.idle;
   server.maxConnections = PORTAL_CONNECTIONS;
   const counts = new Map<string, number>();
   server.on('connection', (socket: Socket) => {

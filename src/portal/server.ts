@@ -20,7 +20,7 @@ import { Buckets } from './buckets.ts';
 import type { Notice, PortalDeps, PortalSettings } from './context.ts';
 import { cookieNames } from './cookies.ts';
 import { addressOf, answerErrors, askToSignIn, behindSignIn, bound, RATES } from './guards.ts';
-import { DEADLINES, httpServer, securityHeaders } from './http-server.ts';
+import { httpServer, securityHeaders } from './http-server.ts';
 import { MailNotify } from './notify.ts';
 import type { PortalContext } from './portal-context.ts';
 import { Provider } from './provider.ts';
@@ -97,8 +97,6 @@ export async function startPortal(deps: PortalServerDeps): Promise<Portal> {
     serverFactory: (handler) => server.on('request', handler) as Server,
     trustProxy: (address) => terms().trustedProxies.has(address),
     bodyLimit: MOST_BODY,
-    requestTimeout: DEADLINES.request,
-    keepAliveTimeout: DEADLINES.keepAlive,
     forceCloseConnections: true,
     routerOptions: { maxParamLength: 100 },
     logger: false,
