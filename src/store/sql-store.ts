@@ -156,6 +156,8 @@ export class SqlStore implements UnwatchedStore {
         .values({ name: user, disabled_at: disabledAt })
         .onConflict((conflict) => conflict.column('name').doUpdateSet({ disabled_at: disabledAt }))
         .execute();
+      // Gone for good: whoever is enabled again signs in again.
+      if (disabledAt !== null) await portal.endPortalSessions(transaction, { user });
       await raiseRevision(transaction);
     });
   }

@@ -82,8 +82,13 @@ describe('portal sessions', () => {
 
   test('a disabled user has none', async () => {
     const { id } = await add();
+    const bobs = await add({ user: bob });
     await store.setUserDisabled(alice, 1);
     expect(await store.portalSession(id)).toBeUndefined();
+    // Nor does one come back: it may be what the user was disabled for.
+    await store.setUserDisabled(alice, null);
+    expect(await store.portalSession(id)).toBeUndefined();
+    expect(await store.portalSession(bobs.id)).toEqual(bobs);
   });
 });
 
