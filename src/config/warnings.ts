@@ -18,6 +18,7 @@ export function configWarnings(config: Config): string[] {
     ...listenerWarnings(config),
     ...redisWarnings(config),
     ...routeWarnings(config),
+    ...senderWarnings(config),
     ...nameWarnings(config),
     ...limitWarnings(config),
     ...storeWarnings(config),
@@ -102,6 +103,23 @@ function routeWarnings({ routes, upstreams, users }: Config): string[] {
     used.has(name) ? [] : [`upstreams.${name}: has no route, so nobody gets there; add one or leave it out`],
   );
   return [...unreachable, ...unused];
+}
+
+/** Whoever has one app password of theirs may send as all of these. */
+function senderWarnings({ routes }: Config): string[] {
+  return routes.flatMap(({ users, submission }, index) => {
+    const key = `routes[${index}].submission.senders`;
+    return (submission?.senders ?? []).flatMap((sender) => {
+      if (sender === '*')
+        return [
+          `${key}: "*" lets every device of these users send as anybody at all; name addresses or domains`,
+        ];
+      if (!sender.startsWith('*@') || (users !== '*' && users !== sender)) return [];
+      return [
+        `${key}: "${sender}" lets every one of these users send as any other in that domain; give it to those who need it, in a route of their own`,
+      ];
+    });
+  });
 }
 
 /** OWASP's equivalent settings for argon2id: at least so many passes at so much memory. */

@@ -65,6 +65,26 @@ describe('warnings', () => {
     ]);
   });
 
+  it('tell of senders that are anybody', () => {
+    const with_ = (users: string, senders: string) =>
+      small(
+        'routes:\n  - { users: "*@example.com", imap: dovecot }',
+        `  postfix: { protocol: smtp, address: localhost:25, tls: none, login: { method: none } }
+routes:
+  - { users: "${users}", imap: dovecot, smtp: postfix, submission: { senders: ${senders} } }`,
+      );
+    expect(warnings(with_('scanner@example.com', '["a@example.com", "*@example.com"]'))).toEqual([]);
+    expect(warnings(with_('*@example.com', '["*@lists.example.com"]'))).toEqual([]);
+    expect(warnings(with_('*@example.com', '["noreply@example.com", "*@example.com"]'))).toEqual([
+      'routes[0].submission.senders: "*@example.com" lets every one of these users send as any other in that domain; give it to those who need it, in a route of their own',
+    ]);
+    for (const users of ['scanner@example.com', '*']) {
+      expect(warnings(with_(users, '["*"]'))).toEqual([
+        'routes[0].submission.senders: "*" lets every device of these users send as anybody at all; name addresses or domains',
+      ]);
+    }
+  });
+
   it('tell of a listener whose protocol leads nowhere', () => {
     const text = small(
       'tls: implicit }',
