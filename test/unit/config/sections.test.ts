@@ -177,9 +177,9 @@ describe('upstreams', () => {
     expect(told(smtp('{ method: master-suffix, user: postern, passwordFile: ./master }'))).toEqual([
       'upstreams.dovecot.login.method: is not a method of smtp, must be plain, password, xclient or none',
     ]);
-    expect(told(smtp('{ method: proxied-authorization, dn: "cn=postern", passwordFile: ./master }'))).toEqual([
-      'upstreams.dovecot.login.method: is not a method of smtp, must be plain, password, xclient or none',
-    ]);
+    expect(told(smtp('{ method: proxied-authorization, dn: "cn=postern", passwordFile: ./master }'))).toEqual(
+      ['upstreams.dovecot.login.method: is not a method of smtp, must be plain, password, xclient or none'],
+    );
   });
 
   it('for LDAP bind as somebody', () => {
