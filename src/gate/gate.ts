@@ -93,8 +93,8 @@ export class Gate {
   }
 
   /**
-   * Never rejects for what a client sent. Refusals, throttlings and what is refused for overload resolve after the constant
-   * delay.
+   * Never rejects for what a client sent. Refusals, throttlings, what is refused for overload and whose name no directory could tell
+   * resolve after the constant delay.
    */
   async decide(attempt: Attempt): Promise<Decision> {
     const network = networkOf(attempt.client.address);
@@ -272,7 +272,8 @@ export class Gate {
     const isLate =
       verdict.kind === 'throttled' ||
       (verdict.kind === 'refused' && verdict.reason !== 'empty_password') ||
-      (verdict.kind === 'unavailable' && verdict.reason === 'overloaded');
+      (verdict.kind === 'unavailable' &&
+        (verdict.reason === 'overloaded' || verdict.reason === 'name_lookup'));
     if (!isLate || failureDelay === 0) return Promise.resolve(true);
     const { arrivedAt, client } = attempt;
     return parking.park(networkOf(client.address), {

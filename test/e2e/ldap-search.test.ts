@@ -80,9 +80,15 @@ describe('names', () => {
       `uid=alice\\,${PEOPLE}`,
       `uid="alice",${PEOPLE}`,
       chain.slapd.postern.dn,
+      // What slapd calls no name at all (34).
+      `shoe=44,${BASE}`,
+      `1.2.3.4=x,${BASE}`,
+      `mail=\\c3\\a9,${PEOPLE}`,
+      'é'.repeat(300),
     ]) {
       expect(await whoAmI({ ...alice, name }), name).toBe(INVALID_CREDENTIALS);
     }
+    expect(chain.postern.log()).not.toContain('upstream_refused');
   });
 });
 

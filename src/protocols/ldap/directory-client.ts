@@ -118,6 +118,9 @@ export class DirectoryClient {
     );
     if (code === RESULT.success || code === SIZE_LIMIT_EXCEEDED) return entries;
     if (code === RESULT.noSuchObject) return [];
+    // The name may be a stranger's: slapd calls one with a type that its schema lacks no name at all (measured, 2.5), and one below a
+    // referral is somewhere else.
+    if (question.scope === 0 && (code === RESULT.invalidDnSyntax || code === RESULT.referral)) return [];
     const reason =
       code === RESULT.busy || code === RESULT.unavailable ? 'upstream_unreachable' : 'upstream_protocol';
     throw new UpstreamLoginError(reason, `Search: result ${resultText(code)}`);

@@ -64,6 +64,12 @@ describe('the constant delay', () => {
     expect(await answeredAfter(gate, gate.wrong())).toBe(DELAY);
   });
 
+  test('one by a name that its directory could not tell about: asking again at once would be free', async () => {
+    const gate = gateHarness({ failureDelay: DELAY, lookUpName: async () => 'unavailable' });
+    const asked = { login: 'cn=x,dc=example,dc=com', protocol: 'ldap' } as const;
+    expect(await answeredAfter(gate, gate.wrong(), asked)).toBe(DELAY);
+  });
+
   test('counts from when the attempt was read: what was computed in between is within it', async () => {
     const gate = gateHarness({ failureDelay: DELAY });
     gate.make();

@@ -17,7 +17,13 @@ import {
   noticeOfDisconnection,
 } from '../../../../src/protocols/ldap/responses.ts';
 import { type LdapUpstream, openDirectory } from '../../../../src/protocols/ldap/upstream.ts';
-import { type Envelope, encodeMessage, OP, readEnvelope } from '../../../../src/protocols/ldap/wire.ts';
+import {
+  type Envelope,
+  encodeMessage,
+  OP,
+  RESULT,
+  readEnvelope,
+} from '../../../../src/protocols/ldap/wire.ts';
 import { ledger } from '../../../support/secrets-ledger.ts';
 
 const PASSWORD = ledger('vX4-of-the-service-account');
@@ -346,6 +352,19 @@ describe('whose a name is', () => {
     expect(failing.refused).toEqual([
       'scripted upstream_protocol Search: result 50 insufficientAccessRights',
     ]);
+  });
+
+  test('what a directory calls no name, or keeps elsewhere, is nobody, and tells on nobody', async () => {
+    for (const code of [RESULT.invalidDnSyntax, RESULT.referral]) {
+      const { lookUp, refused } = await names(({ messageId }) =>
+        encodeResult(messageId, OP.searchResultDone, code),
+      );
+      expect(await lookUp('shoe=44,ou=people,dc=x')).toEqual({ name: null });
+      expect(refused).toEqual([]);
+      // Of the base itself that is the operator's mistake.
+      expect(await lookUp('alice')).toBe('unavailable');
+      expect(refused).toHaveLength(1);
+    }
   });
 
   test('one network may ask for so many at a time, and that keeps no other out', async () => {
