@@ -14,13 +14,16 @@ import type { ProviderTerms } from './terms.ts';
 
 export type Claims = Readonly<Record<string, unknown>>;
 
+const LONGEST_DETAIL = 300;
+
 /** Why there is no sign-in. `detail` is for the log, and holds nothing secret. */
 export class SignInError extends Error {
   override readonly name = 'SignInError';
   readonly kind: 'unavailable' | 'failed' | 'cancelled' | 'no_two_step';
 
   constructor(kind: SignInError['kind'], detail: string) {
-    super(detail);
+    // Some of it is the browser's or the provider's word.
+    super(detail.slice(0, LONGEST_DETAIL));
     this.kind = kind;
   }
 }
@@ -114,17 +117,17 @@ export class Provider {
           : {};
       return { idClaims, claims: { ...more, ...idClaims }, idToken: tokens.id_token };
     } catch (error) {
-      const explained = explain(error);
-      // It may have new keys, or be another one altogether.
-      if (explained.kind !== 'cancelled') this.#known = undefined;
-      throw explained;
+      // It may have new keys, or be another one altogether: unless it was asked, and says what is wrong with what it was asked.
+      if (!isAboutRequest(error)) this.#known = undefined;
+      throw explain(error);
     }
   }
 
-  /** Where to send the browser to sign out at the provider; undefined if there is no such place, or it is not known now. */
-  signOutUrl(returnTo: string, idToken: string | undefined): URL | undefined {
-    const config = this.#known?.config;
-    if (!this.terms.logout || config?.serverMetadata().end_session_endpoint === undefined) return undefined;
+  /** Where to send the browser to sign out at the provider; undefined if there is no such place, or the provider does not answer. */
+  async signOutUrl(returnTo: string, idToken: string | undefined): Promise<URL | undefined> {
+    if (!this.terms.logout) return undefined;
+    const config = await this.#configuration().catch(() => undefined);
+    if (config?.serverMetadata().end_session_endpoint === undefined) return undefined;
     return oidc.buildEndSessionUrl(config, {
       post_logout_redirect_uri: returnTo,
       ...(idToken !== undefined && { id_token_hint: idToken }),
@@ -196,6 +199,14 @@ function explain(error: unknown): SignInError {
     return new SignInError(kind, `the provider says ${error.error}`);
   }
   return new SignInError(isNoAnswer(error) ? 'unavailable' : 'failed', detailOf(error));
+}
+
+/** Something that whoever begins a sign-in can bring about: it must not make the provider answer more than once. */
+function isAboutRequest(error: unknown): boolean {
+  return (
+    error instanceof oidc.AuthorizationResponseError ||
+    (error instanceof oidc.ResponseBodyError && error.error === 'invalid_grant')
+  );
 }
 
 function isNoAnswer(error: unknown): boolean {

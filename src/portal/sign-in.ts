@@ -15,7 +15,7 @@ import { authTime, satisfies, userOf } from './claims.ts';
 import { cookieOptions } from './cookies.ts';
 import { hasToken, isFromHere } from './csrf.ts';
 import type { PortalContext } from './portal-context.ts';
-import { CLOCK_TOLERANCE, type Redeemed, type SignInChecks, SignInError } from './provider.ts';
+import { type Redeemed, type SignInChecks, SignInError } from './provider.ts';
 import { returnPath } from './return-path.ts';
 import { seal, unseal } from './seal.ts';
 import type { PortalTerms } from './terms.ts';
@@ -27,7 +27,10 @@ const MOST_UNDER_WAY = 5;
 /** States that were used, and are not good again. Past so many, the provider still takes each code once. */
 const MOST_USED = 10_000;
 const STATE_BYTES = 24;
+const STATE = /^[A-Za-z0-9_-]{32}$/;
 const SUFFIX_LENGTH = 8;
+/** Others are not ours, and may be such that no answer can name them. */
+const SUFFIX = /^[A-Za-z0-9_-]{8}$/;
 const CONTEXT = 'sign-in';
 
 interface UnderWay extends SignInChecks {
@@ -82,7 +85,7 @@ export function signInRoutes(app: FastifyInstance, context: PortalContext): void
     await sessions.end(session.sessionId);
     const { user } = session;
     await audit.record({ by: user, user, action: 'signed_out', from: addressOf(request) });
-    const elsewhere = context.provider().signOutUrl(`${context.publicUrl}/signed-out`, idToken);
+    const elsewhere = await context.provider().signOutUrl(`${context.publicUrl}/signed-out`, idToken);
     // Not a redirect: `form-action` would hold it.
     if (elsewhere !== undefined) return notice(reply, 200, { kind: 'continue', to: elsewhere.href });
     return reply.redirect('/signed-out', 303);
@@ -124,7 +127,7 @@ export function signInRoutes(app: FastifyInstance, context: PortalContext): void
   /** The sign-in that a callback answers, which it can do once. */
   function takeUnderWay(request: FastifyRequest, reply: FastifyReply): UnderWay | undefined {
     const { state } = request.query as { state?: unknown };
-    if (typeof state !== 'string' || state.length > 64) return undefined;
+    if (typeof state !== 'string' || !STATE.test(state)) return undefined;
     const name = cookies.signIn + state.slice(0, SUFFIX_LENGTH);
     const value = request.cookies[name];
     if (value === undefined) return undefined;
@@ -137,7 +140,9 @@ export function signInRoutes(app: FastifyInstance, context: PortalContext): void
   }
 
   function forgetMany(request: FastifyRequest, reply: FastifyReply): void {
-    const present = Object.keys(request.cookies).filter((name) => name.startsWith(cookies.signIn));
+    const present = Object.keys(request.cookies).filter(
+      (name) => name.startsWith(cookies.signIn) && SUFFIX.test(name.slice(cookies.signIn.length)),
+    );
     if (present.length < MOST_UNDER_WAY) return;
     for (const name of present) reply.clearCookie(name, cookieOptions(cookies));
   }
@@ -177,7 +182,8 @@ export function signInRoutes(app: FastifyInstance, context: PortalContext): void
     if (await context.isDisabled(user))
       return refuseUser(403, 'the user is disabled', { kind: 'user_disabled' });
     const { fresh } = underWay;
-    if (fresh !== undefined && now - signedInAt > provider.maxAge + CLOCK_TOLERANCE * 1000) {
+    // No tolerance: with one, a page that asks for less would send them here again and again.
+    if (fresh !== undefined && now - signedInAt > provider.maxAge) {
       // There are providers that do not heed max_age: it is asked for in other words, once.
       if (!fresh.forced) return start(request, reply, underWay.returnTo, { ...fresh, forced: true });
       return refuseUser(403, 'no recent auth_time', { kind: 'sign_in_not_fresh', retry });

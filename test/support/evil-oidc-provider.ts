@@ -16,7 +16,7 @@ import type { AddressInfo } from 'node:net';
 export type Endpoint = 'metadata' | 'token' | 'keys' | 'userinfo';
 
 /** What an endpoint does instead of answering well. */
-export type Fault = 'hang' | 'error' | 'html' | 'endless' | 'redirect' | 'reset';
+export type Fault = 'hang' | 'error' | 'html' | 'endless' | 'redirect' | 'reset' | 'refuse';
 
 export interface SigningKey {
   readonly kid: string;
@@ -130,6 +130,11 @@ function misbehave(response: ServerResponse, fault: Fault): void {
       return;
     case 'html':
       response.writeHead(200, { 'content-type': 'text/html' }).end('<h1>Down for maintenance</h1>');
+      return;
+    case 'refuse':
+      response
+        .writeHead(400, { 'content-type': 'application/json' })
+        .end(JSON.stringify({ error: 'invalid_grant' }));
       return;
     case 'redirect':
       response.writeHead(302, { location: 'http://127.0.0.1:1/elsewhere' }).end();

@@ -131,6 +131,21 @@ describe('a session ends', () => {
     expect(record).toMatchObject({ action: 'signed_out', by: alice });
   });
 
+  test('by signing out, at the provider too although it has not been asked for long; not if it does not answer', async () => {
+    for (const isDown of [false, true]) {
+      await signIn(site, browser);
+      const { csrf = '' } = (await whoIs(site, browser)) ?? {};
+      site.pass(3_700_000);
+      if (isDown) site.provider.faults.set('metadata', 'hang');
+      const page = await browser.post(`${site.url}/sign-out`, { _csrf: csrf });
+      site.provider.faults.clear();
+      expect({ status: page.status, kind: kindOf(page) }).toEqual(
+        isDown ? { status: 303, kind: undefined } : { status: 200, kind: 'continue' },
+      );
+      expect(await whoIs(site, browser)).toBeUndefined();
+    }
+  });
+
   test('by signing out, here alone where the config says so', async () => {
     site.terms = { ...usual, provider: { ...usual.provider, logout: false } };
     await signIn(site, browser);
@@ -244,6 +259,13 @@ describe('a change needs a sign-in of the last ten minutes', () => {
       status: 403,
       kind: 'sign_in_not_fresh',
     });
+  });
+
+  test('nor is one that is too old by seconds sent round and round', async () => {
+    const sooner = { auth_time: seconds() - 610 };
+    await signIn(site, browser, sooner);
+    const page = await signIn(site, browser, sooner, '/sign-in?fresh=1&return=/passwords/new');
+    expect(new URL(page.headers.get('location') ?? '').searchParams.get('prompt')).toBe('login');
   });
 
   test('another user’s fresh sign-in does not go on with what the first was about', async () => {

@@ -249,6 +249,20 @@ describe('an answer is only taken by the browser that asked, once, in time', () 
     site.pass(3_700_000);
   });
 
+  test('cookies that look like ours and are not are left alone', async () => {
+    const names = ['a b', 'a"b(c)d', '<script>', '', 'ü', '0123456', '012345678'];
+    const cookie = names.map((name) => `postern-sign-in-${name}=x`).join('; ');
+    const headers = { cookie: Buffer.from(cookie).toString('latin1') };
+    const page = await browser.request(`${site.url}/sign-in`, { headers });
+    expect(page.status).toBe(302);
+    expect(page.headers.getSetCookie()).toHaveLength(1);
+    for (const name of names) {
+      const state = encodeURIComponent(`${name}${'x'.repeat(32)}`.slice(0, 32));
+      const back = await browser.request(`${site.url}/sign-in/callback?code=a&state=${state}`, { headers });
+      expect({ name, status: back.status }).toEqual({ name, status: 400 });
+    }
+  });
+
   test('several tabs may be under way, and a browser is not filled with cookies', async () => {
     const first = await begin(site, browser);
     await begin(site, browser);
@@ -275,6 +289,25 @@ describe('what the provider may say instead', () => {
     const page = await answer(error);
     expect({ status: page.status, kind: kindOf(page) }).toEqual({ status, kind });
     expect(page.body).not.toContain('<script>');
+  });
+
+  test('10 kB of it, of which the log has little', async () => {
+    const lines = site.log().length;
+    await answer('x'.repeat(10_000));
+    const logged = site.log().slice(lines).join('');
+    expect(logged).toContain('the provider says xxx');
+    expect(logged.length).toBeLessThan(1_000);
+  });
+
+  test('codes that it never gave: it is asked for each of them, and for nothing else', async () => {
+    await begin(site, browser);
+    const asked = { ...site.provider.asked };
+    site.provider.faults.set('token', 'refuse');
+    for (let n = 0; n < 3; n++) {
+      expect(kindOf(await comeBack(site, browser, await begin(site, browser)))).toBe('sign_in_failed');
+      expect(kindOf(await answer('server_error'))).toBe('sign_in_failed');
+    }
+    expect(site.provider.asked).toEqual({ ...asked, token: asked.token + 3 });
   });
 });
 
