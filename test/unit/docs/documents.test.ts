@@ -3,6 +3,7 @@
 import { existsSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { parse as parseYaml, stringify } from 'yaml';
 import { parseConfig } from '../../../src/config/config.ts';
 import { configWarnings } from '../../../src/config/warnings.ts';
 import { anchors, codes, DOCUMENTS, fenced, ROOT, read, section, table } from './markdown.ts';
@@ -42,6 +43,26 @@ test('the README’s configuration is right, and no cause for a warning', () => 
     { name: 'imaps', port: 993, tls: 'implicit' },
     { name: 'imap', port: 143, tls: 'starttls' },
   ]);
+});
+
+test('so it is with what the README adds to it for mail that is sent', () => {
+  const before = parseYaml(fenced(section(read('README.md'), '## Put it before Dovecot'), 'yaml')[0]!);
+  const added = parseYaml(
+    fenced(section(read('README.md'), '## Mail that is sent: before Postfix, Dovecot or Exim'), 'yaml')[0]!,
+  );
+  const both = {
+    ...before,
+    listeners: [...before.listeners, ...added.listeners],
+    upstreams: { ...before.upstreams, ...added.upstreams },
+    routes: added.routes,
+  };
+  const config = parseConfig(stringify(both), {
+    file: '/etc/postern/postern.yaml',
+    env: {},
+    readFile: () => ({ content: Buffer.from('a master password\n'), mode: 0o640 }),
+  });
+  expect(configWarnings(config)).toEqual([]);
+  expect(config.listeners.map(({ protocol }) => protocol)).toEqual(['imap', 'imap', 'smtp', 'smtp']);
 });
 
 test('docs/rfc-support.md says yes, partial or no, and where for what is there', () => {
