@@ -82,6 +82,19 @@ export function bars(measurements: Measurements): Bar[] {
   const added = over('bytes', '100-byte exchange', 'µs added, p50', 'nginx');
   bar('latency added at p50, of nginx', added, 'at most', 1.5);
 
+  for (const variant of ['one message a connection', '60 messages a connection']) {
+    const compared = (metric: string) => over('smtp', variant, metric, 'nginx');
+    bar(`CPU per message of 10 KB, ${variant}, of nginx`, compared('CPU ms per message'), 'at most', 1.2);
+    bar(`messages/s, ${variant}, of nginx`, compared('messages/s'), 'at least', 1);
+  }
+  const mail = over('smtp', 'messages of 25 MB', 'CPU s per GB', 'nginx');
+  bar('CPU per GB of mail, of nginx', mail, 'at most', 1.5);
+
+  const search = over('ldap', 'small searches', 'CPU ms per operation', 'slapd');
+  bar('CPU per small LDAP search, of back-ldap', search, 'at most', 1);
+  const entries = over('ldap', 'entries of 2.8 KB', 'CPU s per GB', 'slapd');
+  bar('CPU per GB of LDAP entries, of back-ldap', entries, 'at most', 1);
+
   for (const variant of ['2000 sessions', '8000 sessions']) {
     const memory = (other: ContenderName) => over('idle', variant, 'KiB per session', other);
     bar(`KiB per idle TLS session, ${variant}, of nginx`, memory('nginx'), 'at most', 1.8);

@@ -15,6 +15,7 @@ export function describeMachine(): Record<string, string> {
     'Node.js': `${process.version}, OpenSSL ${process.versions.openssl}`,
     nginx: versionOf(['/usr/sbin/nginx', '-V'], /nginx\/(\S+)[\s\S]*?(OpenSSL \S+)/),
     Dovecot: versionOf(['/usr/sbin/dovecot', '--version'], /(\S+)/),
+    OpenLDAP: versionOf(['/usr/sbin/slapd', '-VV'], /slapd (\S+)/),
     HAProxy: versionOf(
       ['/usr/sbin/haproxy', '-vv'],
       /version (\S+)[\s\S]*?Running on (OpenSSL) version : OpenSSL (\S+)/,

@@ -1,7 +1,7 @@
-// `npm run bench`: Postern beside nginx's mail proxy, Dovecot's login proxy and HAProxy. See docs/performance.md.
+// `npm run bench`: Postern beside nginx's mail proxy, Dovecot's login proxy, HAProxy, and slapd's proxy. See docs/performance.md.
 //
 //   npm run bench                      everything; about half an hour; docs/performance.md gets the result
-//   npm run bench -- --case login      one case: login, gate, bytes, idle, fairness or start; may be repeated
+//   npm run bench -- --case login      one case: login, gate, bytes, smtp, ldap, idle, fairness or start; may be repeated
 //   npm run bench -- --rounds 9        5 unless told
 //   npm run bench -- --quick           a tenth of the work in one round: to see that it runs, not to be quoted
 //   npm run bench -- --profile DIR     Postern writes CPU profiles there (node --cpu-prof); the numbers are then no good
@@ -14,7 +14,9 @@ import { bytes } from './cases/bytes.ts';
 import { fairness } from './cases/fairness.ts';
 import { gate } from './cases/gate.ts';
 import { idle } from './cases/idle.ts';
+import { ldap } from './cases/ldap.ts';
 import { login } from './cases/login.ts';
+import { smtp } from './cases/smtp.ts';
 import { start } from './cases/start.ts';
 import { describeMachine, loadAverage } from './machine.ts';
 import { Measurements } from './measurements.ts';
@@ -28,6 +30,8 @@ const CASES: Readonly<Record<string, (run: Run) => Promise<void>>> = {
   login,
   gate,
   bytes,
+  smtp,
+  ldap,
   idle,
   fairness,
   start,

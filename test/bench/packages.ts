@@ -15,5 +15,6 @@ export const BENCH_PACKAGES: readonly DebianPackage[] = [
     use: 'the floor: a relay that knows TLS and nothing of mail',
     program: '/usr/sbin/haproxy',
   },
+  { name: 'slapd', use: 'a contender: OpenLDAP’s proxy, back-ldap', program: '/usr/sbin/slapd' },
   { name: 'redis-server', use: 'limits in Redis', program: '/usr/bin/redis-server' },
 ];

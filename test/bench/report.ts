@@ -19,7 +19,7 @@ export function report(about: Omit<Report, 'measurements' | 'bars'>, measurement
   return { ...about, measurements: measurements.all, bars: bars(measurements) };
 }
 
-const COLUMNS = ['postern', 'nginx', 'dovecot', 'haproxy', 'bare Node'] as const;
+const COLUMNS = ['postern', 'nginx', 'dovecot', 'haproxy', 'bare Node', 'slapd'] as const;
 
 const TITLES = {
   postern: 'Postern',
@@ -27,6 +27,7 @@ const TITLES = {
   dovecot: 'Dovecot',
   haproxy: 'HAProxy',
   'bare Node': 'bare Node',
+  slapd: 'back-ldap',
 };
 
 /** In Markdown. Each number is a median, with half the range over the rounds in percent. */
@@ -50,24 +51,25 @@ export function tables({
   for (const name of new Set(measurements.map((each) => each.case))) {
     lines.push('', `### ${name}`, '');
     const of = measurements.filter((each) => each.case === name);
+    // Postern, and those that took part.
+    const [first, ...others] = COLUMNS;
+    const rivals = others.filter((contender) => of.some((each) => each.contender === contender));
     const rows = [...new Set(of.map((each) => `${each.variant}\0${each.metric}`))].map((key) => {
       const [variant, metric] = key.split('\0');
       const cells = of.filter((each) => each.variant === variant && each.metric === metric);
       const values = (contender: string) => cells.find((each) => each.contender === contender)?.values;
       const postern = values('postern');
-      const others = cells
-        .filter((each) => each.contender === 'yardstick')
-        .map((each) => number(each.values));
-      const columns = COLUMNS.map((contender) => number(values(contender)));
-      const ratios = COLUMNS.slice(1).map((other) => ratio(postern, values(other)));
+      const yardstick = cells.find((each) => each.contender === 'yardstick')?.values;
+      const columns = [first, ...rivals].map((contender) => number(values(contender)));
+      const ratios = rivals.map((other) => ratio(postern, values(other)));
       return [
         variant!,
         metric!,
-        ...(others.length > 0 ? [others[0]!, ...COLUMNS.slice(1).map(() => '')] : columns),
+        ...(yardstick === undefined ? columns : [number(yardstick), ...rivals.map(() => '')]),
         ...ratios,
       ];
     });
-    const names = COLUMNS.map((contender) => TITLES[contender]);
+    const names = [first, ...rivals].map((contender) => TITLES[contender]);
     const header = ['', '', ...names, ...names.slice(1).map((other) => `/ ${other}`)];
     lines.push(...table(header, rows));
   }

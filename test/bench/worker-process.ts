@@ -29,13 +29,16 @@ async function messageOf<T>(child: ChildProcess): Promise<T> {
   }
 }
 
+const UPSTREAMS = { imap: 'upstream-main.ts', smtp: 'smtp-sink-main.ts', ldap: 'directory-main.ts' } as const;
+
 export interface Upstream extends AsyncDisposable {
   readonly port: number;
   usage(): Usage;
 }
 
-export async function startUpstream(): Promise<Upstream> {
-  const child = startWorker('upstream-main.ts');
+/** What stands behind the contenders. */
+export async function startUpstream(protocol: 'imap' | 'smtp' | 'ldap' = 'imap'): Promise<Upstream> {
+  const child = startWorker(UPSTREAMS[protocol]);
   const { port } = await messageOf<{ port: number }>(child);
   return {
     port,

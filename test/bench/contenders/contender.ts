@@ -11,7 +11,7 @@ import type { Target } from '../load/jobs.ts';
 import { type Usage, usageOf } from '../process-usage.ts';
 import type { Site } from '../site.ts';
 
-export type ContenderName = 'postern' | 'nginx' | 'dovecot' | 'haproxy' | 'bare Node';
+export type ContenderName = 'postern' | 'nginx' | 'dovecot' | 'haproxy' | 'bare Node' | 'slapd';
 
 export interface Contender extends AsyncDisposable {
   readonly name: ContenderName;

@@ -7,7 +7,16 @@ import { freePort } from '../../support/ports.ts';
 import type { Site } from '../site.ts';
 import { type Contender, start } from './contender.ts';
 
-export function startNginx(site: Site, { waits = true } = {}): Promise<Contender> {
+export interface NginxOptions {
+  readonly waits?: boolean;
+  readonly protocol?: 'imap' | 'smtp';
+  readonly upstreamPort?: number;
+}
+
+export function startNginx(
+  site: Site,
+  { waits = true, protocol = 'imap', upstreamPort = site.upstreamPort }: NginxOptions = {},
+): Promise<Contender> {
   return start({
     name: 'nginx',
     has: ['implicit', 'starttls', 'none'],
@@ -49,7 +58,7 @@ http {
     location = /auth {
       add_header Auth-Status $status_of_login;
       add_header Auth-Server 127.0.0.1;
-      add_header Auth-Port ${site.upstreamPort};
+      add_header Auth-Port ${upstreamPort};
       return 204;
     }
   }
@@ -59,12 +68,14 @@ mail {
   auth_http 127.0.0.1:${authPort}/auth;
   proxy_timeout 2h;
   imap_capabilities IMAP4rev1 SASL-IR ID;
+  smtp_auth plain login;
+  smtp_capabilities PIPELINING 8BITMIME "SIZE 52428800" ENHANCEDSTATUSCODES;
   ssl_certificate ${certificate.certFile};
   ssl_certificate_key ${certificate.keyFile};
   ssl_protocols TLSv1.3;
-  server { listen 127.0.0.1:${ports.implicit} ssl; protocol imap; }
-  server { listen 127.0.0.1:${ports.starttls}; protocol imap; starttls only; }
-  server { listen 127.0.0.1:${ports.none}; protocol imap; }
+  server { listen 127.0.0.1:${ports.implicit} ssl; protocol ${protocol}; }
+  server { listen 127.0.0.1:${ports.starttls}; protocol ${protocol}; starttls only; }
+  server { listen 127.0.0.1:${ports.none}; protocol ${protocol}; }
 }
 `,
       );

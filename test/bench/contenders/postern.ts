@@ -34,6 +34,8 @@ export function shippedNodeOptions(dockerfile = readFileSync(join(ROOT, 'Dockerf
 }
 
 export interface PosternOptions {
+  /** Of the listeners. For others than `imap`, `config` has the upstreams and routes. */
+  readonly protocol?: 'imap' | 'smtp' | 'ldap';
   /** Sections of the config that are not the defaults. */
   readonly config?: Readonly<Record<string, unknown>>;
   readonly waits?: boolean;
@@ -43,7 +45,12 @@ export interface PosternOptions {
 
 export function startPostern(
   site: Site,
-  { config = {}, waits = true, nodeOptions = site.posternNodeOptions }: PosternOptions = {},
+  {
+    protocol = 'imap',
+    config = {},
+    waits = true,
+    nodeOptions = site.posternNodeOptions,
+  }: PosternOptions = {},
 ): Promise<Contender> {
   return start({
     name: 'postern',
@@ -54,7 +61,7 @@ export function startPostern(
       const file = join(directory, 'postern.yaml');
       const listener = (tls: 'implicit' | 'starttls') => ({
         name: tls,
-        protocol: 'imap',
+        protocol,
         address: `127.0.0.1:${ports[tls]}`,
         tls,
       });

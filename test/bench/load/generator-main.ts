@@ -2,74 +2,14 @@
 
 import { setPriority } from 'node:os';
 import { ImapClient } from './imap-client.ts';
-import type { GuessesJob, HoldJob, Job, LoginsJob, ProbeJob, Result, Target, Users } from './jobs.ts';
+import type { GuessesJob, HoldJob, Job, LdapJob, LoginsJob, ProbeJob, SmtpJob, Target } from './jobs.ts';
+import { LdapClient } from './ldap-client.ts';
+import { SmtpClient } from './smtp-client.ts';
+import { address, inParallel, nameOf, Tally, userOf } from './tally.ts';
 
-/** Own addresses, 127.1.0.1 and on: enough for no default limit of Postern on one network to be met. */
-const ADDRESSES = 200;
 const SYMBOLS = 'abcdefghijkmnpqrstuvwxyz23456789';
 
-let nextAddress = 0;
 const held: ImapClient[] = [];
-
-class Tally {
-  readonly latencies: number[] = [];
-  readonly noops: number[] = [];
-  done = 0;
-  failed = 0;
-  resumed = 0;
-  failure: string | null = null;
-  readonly #startedAt = performance.now();
-
-  fails(error: unknown): void {
-    this.failed += 1;
-    this.failure ??= error instanceof Error ? error.message : String(error);
-  }
-
-  result(): Result {
-    const { done, failed, resumed, failure, latencies, noops } = this;
-    return {
-      done,
-      failed,
-      resumed,
-      failure,
-      latencies,
-      noops,
-      wall: performance.now() - this.#startedAt,
-      at: Date.now(),
-    };
-  }
-}
-
-function address(): string {
-  nextAddress = (nextAddress + 1) % ADDRESSES;
-  return `127.1.0.${nextAddress + 1}`;
-}
-
-function userOf({ prefix, from, count }: Users, i: number): string {
-  return `${prefix}${from + (i % count)}@example.com`;
-}
-
-/** Runs `work(i)` for 0 to count - 1, so many at a time. One that fails is counted, and the others go on. */
-async function inParallel(
-  { count, concurrency }: { count: number; concurrency: number },
-  tally: Tally,
-  work: (i: number) => Promise<void>,
-): Promise<void> {
-  let next = 0;
-  async function worker() {
-    while (next < count) {
-      const i = next++;
-      try {
-        await work(i);
-      } catch (error) {
-        tally.fails(error);
-        // A contender that is down should not be called a million times.
-        if (tally.failed > 100 && tally.failed > tally.done) next = count;
-      }
-    }
-  }
-  await Promise.all(Array.from({ length: Math.min(count, concurrency) }, worker));
-}
 
 async function logins(job: LoginsJob, tally: Tally): Promise<void> {
   let session: Buffer | undefined;
@@ -157,6 +97,45 @@ async function probe(job: ProbeJob, tally: Tally): Promise<void> {
   live.destroy();
 }
 
+/** Each message's time is its own, or with only one on a connection that of the whole connection. */
+async function submit(job: SmtpJob, tally: Tally): Promise<void> {
+  await inParallel({ count: job.connections, concurrency: job.concurrency }, tally, async (i) => {
+    const user = userOf(job.users, i);
+    let startedAt = performance.now();
+    const client = await SmtpClient.connect(job.target, { from: address(), user, password: job.password });
+    for (let n = 0; n < job.perConnection; n++) {
+      if (job.perConnection > 1) startedAt = performance.now();
+      await client.send(user, job.octets);
+      if (job.perConnection > 1) tally.latencies.push(performance.now() - startedAt);
+      tally.done += 1;
+    }
+    await client.quit();
+    if (job.perConnection === 1) tally.latencies.push(performance.now() - startedAt);
+  });
+}
+
+async function askDirectory(job: LdapJob, tally: Tally): Promise<void> {
+  await inParallel({ count: job.connections, concurrency: job.concurrency }, tally, async (i) => {
+    const client = LdapClient.connect(job.target, address());
+    for (let n = 0; n < job.binds; n++) {
+      const name = nameOf(job.users, i + n);
+      const startedAt = performance.now();
+      await client.bind(`uid=${name},ou=people,dc=example,dc=com`, job.password);
+      if (job.searches > 0) continue;
+      tally.latencies.push(performance.now() - startedAt);
+      tally.done += 1;
+    }
+    for (let n = 0; n < job.searches; n++) {
+      const startedAt = performance.now();
+      await client.search(job.base, nameOf(job.users, i + n));
+      tally.latencies.push(performance.now() - startedAt);
+      tally.done += 1;
+    }
+    client.unbind();
+    tally.octets += client.received;
+  });
+}
+
 async function run(job: Job, tally: Tally): Promise<void> {
   switch (job.kind) {
     case 'logins':
@@ -165,6 +144,10 @@ async function run(job: Job, tally: Tally): Promise<void> {
       return guesses(job, tally);
     case 'hold':
       return hold(job, tally);
+    case 'smtp':
+      return submit(job, tally);
+    case 'ldap':
+      return askDirectory(job, tally);
     case 'let go':
       for (const client of held.splice(0)) client.destroy();
       return;

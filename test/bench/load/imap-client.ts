@@ -1,10 +1,9 @@
 // An IMAP client that is all about being cheap: one line of the answer is looked for, nothing is parsed.
 
 import { connect as connectTcp, type Socket } from 'node:net';
-import { connect as connectTls, createSecureContext, type SecureContext, TLSSocket } from 'node:tls';
+import { connect as connectTls, TLSSocket } from 'node:tls';
 import type { Target } from './jobs.ts';
-
-const contexts = new Map<string, SecureContext>();
+import { tlsOptions } from './tls.ts';
 
 export interface ConnectOptions {
   /** Own address, so that limits for each network are met as by clients of many networks. */
@@ -149,16 +148,6 @@ export class ImapClient {
     this.#resolve = undefined;
     reject?.(error);
   }
-}
-
-function tlsOptions({ groups = 'X25519' }: Target, { session }: ConnectOptions) {
-  let secureContext = contexts.get(groups);
-  if (secureContext === undefined) {
-    secureContext = createSecureContext({ minVersion: 'TLSv1.3', maxVersion: 'TLSv1.3', ecdhCurve: groups });
-    contexts.set(groups, secureContext);
-  }
-  // What the server's certificate is good for is not what is measured.
-  return { secureContext, rejectUnauthorized: false, ...(session === undefined ? {} : { session }) };
 }
 
 function listenForSession(socket: TLSSocket, { onSession }: ConnectOptions): void {

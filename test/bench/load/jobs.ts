@@ -92,7 +92,44 @@ export interface FirstLoginJob extends Bounds {
   readonly password: string;
 }
 
-export type Job = LoginsJob | GuessesJob | BytesJob | EchoJob | HoldJob | LetGoJob | ProbeJob | FirstLoginJob;
+/** Connect over TLS, AUTH PLAIN, so many messages one after the other, QUIT. Counted are messages. */
+export interface SmtpJob extends Bounds {
+  readonly kind: 'smtp';
+  readonly target: Target;
+  readonly users: Users;
+  readonly password: string;
+  readonly connections: number;
+  readonly concurrency: number;
+  readonly perConnection: number;
+  /** Of a message, without its end. */
+  readonly octets: number;
+}
+
+/** Connect over TLS, so many simple Binds, so many searches, Unbind. Counted are the searches; without any, the Binds. */
+export interface LdapJob extends Bounds {
+  readonly kind: 'ldap';
+  readonly target: Target;
+  readonly users: Users;
+  readonly password: string;
+  readonly connections: number;
+  readonly concurrency: number;
+  readonly binds: number;
+  readonly searches: number;
+  /** Of the searches. */
+  readonly base: string;
+}
+
+export type Job =
+  | LoginsJob
+  | GuessesJob
+  | BytesJob
+  | EchoJob
+  | HoldJob
+  | LetGoJob
+  | ProbeJob
+  | FirstLoginJob
+  | SmtpJob
+  | LdapJob;
 
 export interface Result {
   readonly done: number;
@@ -101,6 +138,8 @@ export interface Result {
   readonly failure: string | null;
   /** TLS sessions that were resumed. */
   readonly resumed: number;
+  /** Of answers (`ldap` only). */
+  readonly octets: number;
   /** From the first to the last, milliseconds. */
   readonly wall: number;
   /** Of each login, or exchange, in milliseconds. */
