@@ -71,7 +71,7 @@ export interface Site extends AsyncDisposable {
 
 export async function startSite(
   change: (terms: PortalTerms) => PortalTerms = (terms) => terms,
-  options: { readonly brokenNotice?: Notice['kind'] } = {},
+  options: { readonly brokenNotice?: Notice['kind']; readonly pages?: PortalPages } = {},
 ): Promise<Site> {
   await using started = new AsyncDisposableStack();
   const dir = started.use(tempDir());
@@ -138,7 +138,7 @@ export async function startSite(
       sessions: { list: () => [], end: () => 0 },
       clock,
       events,
-      pages: {
+      pages: options.pages ?? {
         ...pages,
         noticePage(notice, settings) {
           if (notice.kind === options.brokenNotice) throw new Error('a view that is broken');
