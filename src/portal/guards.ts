@@ -63,7 +63,9 @@ export function behindSignIn(app: FastifyInstance, context: PortalContext): void
       context.events.portalRejected('rate');
       return notice(reply, 429, { kind: 'too_many_requests' });
     }
-    request.signedIn = signedIn;
+    // A reload that takes the admins away does so at once.
+    const isAdmin = signedIn.isAdmin && context.terms().admins !== null;
+    request.signedIn = { ...signedIn, isAdmin };
     return undefined;
   });
   app.addHook('preHandler', async (request, reply) => {

@@ -447,6 +447,9 @@ describe('who it is', () => {
     expect(await whoIs(site, browser)).toMatchObject({ isAdmin: false });
     expect((await signIn(site, browser, { groups: ['guests', 'mail-admins'] })).status).toBe(303);
     expect(await whoIs(site, browser)).toMatchObject({ isAdmin: true });
+    // Nobody is, once the config has no admins any more.
+    site.terms = { ...site.terms, admins: null };
+    expect(await whoIs(site, browser)).toMatchObject({ isAdmin: false });
   });
 
   test('not a user who is disabled', async () => {
