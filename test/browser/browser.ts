@@ -48,18 +48,21 @@ export async function openPage(
   return { context, page, faults };
 }
 
-/** What axe finds wrong with the page as it is now, by WCAG A and AA and its own best practices: a line each. */
-export async function violations(page: Page): Promise<string[]> {
+/**
+ * What axe finds wrong with the page as it is now, by WCAG A and AA and its own best practices, or by one of its rules alone: a
+ * line each.
+ */
+export async function violations(page: Page, rule?: string): Promise<string[]> {
   await page.evaluate(axe.source);
-  const found = await page.evaluate(async () => {
+  const found = await page.evaluate(async (only) => {
     const { axe } = globalThis as unknown as { axe: { run(options: object): Promise<Found> } };
     interface Found {
       violations: { id: string; nodes: { html: string; failureSummary?: string }[] }[];
     }
-    const { violations } = await axe.run({ resultTypes: ['violations'] });
+    const { violations } = await axe.run({ resultTypes: ['violations'], ...(only && { runOnly: [only] }) });
     return violations.flatMap(({ id, nodes }) =>
       nodes.map(({ html, failureSummary }) => `${id}: ${html.slice(0, 200)} ${failureSummary ?? ''}`),
     );
-  });
+  }, rule);
   return found;
 }

@@ -1,5 +1,5 @@
-// Every page of the portal on a desktop's width in the light theme and on a phone's in the dark one: axe finds nothing wrong, nothing is cut off. With
-// POSTERN_SCREENSHOTS=1 this also makes the pictures of docs/portal/.
+// Every page of the portal on a desktop's width in the light theme and on a phone's in the dark one: axe finds nothing wrong, nor with
+// the colours of the other theme, and nothing is cut off. With POSTERN_SCREENSHOTS=1 this also makes the pictures of docs/portal/.
 
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
@@ -28,6 +28,7 @@ const NOTICES: readonly Notice[] = [
   { kind: 'not_found' },
   { kind: 'unavailable' },
   { kind: 'internal_error', id: 'dQw4w9Wg' },
+  { kind: 'continue', to: '/nowhere' },
 ];
 
 /** How to get to each page. `picture`: it is in docs/portal/. */
@@ -189,6 +190,9 @@ describe.each([
     },
     async ({ stops }) => {
       const { context, page, faults } = await openPage(browser, { viewport, theme });
+      const otherTheme = theme === 'light' ? 'dark' : 'light';
+      // Where there is nothing to go to, a page that leads on stays.
+      await page.route('**/nowhere', (route) => route.fulfill({ status: 204 }));
       const found: string[] = [];
       for (const stop of stops) {
         gallery.records = [...RECORDS];
@@ -198,6 +202,11 @@ describe.each([
         await stop.go(page, gallery.url);
         await page.getByRole('heading', { level: 1 }).first().waitFor();
         for (const violation of await violations(page)) found.push(`${stop.name}: ${violation}`);
+        await page.emulateMedia({ colorScheme: otherTheme });
+        for (const violation of await violations(page, 'color-contrast')) {
+          found.push(`${stop.name}, ${otherTheme}: ${violation}`);
+        }
+        await page.emulateMedia({ colorScheme: theme });
         const overhang = await page.evaluate<number>('document.documentElement.scrollWidth - innerWidth');
         if (overhang > 0) found.push(`${stop.name}: ${overhang} pixels wider than the screen`);
         if (wantsPictures && stop.picture === true) {
