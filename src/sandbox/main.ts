@@ -69,7 +69,7 @@ async function tryOut(sandbox: Sandbox, files: SandboxFiles, shown: SandboxFiles
   return device;
 }
 
-/** What DESIGN.md promises to programs that wait for the sandbox. */
+/** state.json, for programs that wait for the sandbox: whatever is in it stays. */
 function stateText({ ports, portal }: Sandbox, shown: SandboxFiles, device: MadePassword): string {
   const { ca, config } = shown;
   const state = { user: USER, appPassword: device.password, ca, config, portal, ports };

@@ -1,6 +1,5 @@
-// The limits of one process. What is counted, and when a block starts and ends, is in throttle.ts and in DESIGN.md,
-// "The gate, step by step", 4 and 7. Everything is bounded, and nothing runs by itself: what has expired is found
-// and dropped a little at each use.
+// The limits of one process. What is counted, and when a block starts and ends, is in throttle.ts. Everything is
+// bounded, and nothing runs by itself: what has expired is found and dropped a little at each use.
 
 import type { Clock } from '../lib/clock.ts';
 import { networkMatcher } from '../lib/network.ts';

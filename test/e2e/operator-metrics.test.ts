@@ -1,4 +1,4 @@
-// What the operator watches, through the real program: the metrics of DESIGN.md, "Operator", and the log.
+// What the operator watches, through the real program: the metrics that dashboards and alerts go by, and the log.
 
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Program, startProgram } from '../support/program-before-script.ts';
@@ -30,7 +30,7 @@ async function logged(event: string, count: number): Promise<Record<string, unkn
   return lines(event)[count - 1] ?? {};
 }
 
-/** DESIGN.md, "Operator": name, type, labels. */
+/** What must not change under a dashboard: name, type, labels. */
 const CORE = [
   ['postern_logins_total', 'counter', ['protocol', 'verdict', 'reason']],
   ['postern_login_seconds', 'histogram', ['protocol']],

@@ -1,4 +1,4 @@
-// The walls between the parts of src/, as the Layout table of the design has them: who may import whom. Type imports count.
+// The walls between the parts of src/: who may import whom. Type imports count.
 
 import { readdirSync, readFileSync } from 'node:fs';
 import { join, posix, relative } from 'node:path';

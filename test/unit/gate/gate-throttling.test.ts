@@ -1,4 +1,4 @@
-// Who is blocked by what, and who never is: DESIGN.md, "The gate, step by step", 4, 6 and 7.
+// Who is blocked by what, and who never is, by the gate and the throttle together.
 
 import { describe, expect, test } from 'vitest';
 import type { User } from '../../../src/lib/user.ts';

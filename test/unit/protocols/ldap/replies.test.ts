@@ -1,4 +1,4 @@
-// What each verdict becomes on the wire, as the design's table has it.
+// What each verdict becomes on the wire.
 
 import { expect, test } from 'vitest';
 import { REFUSED_REASONS, THROTTLED_REASONS, UNAVAILABLE_REASONS } from '../../../../src/gate/verdict.ts';
