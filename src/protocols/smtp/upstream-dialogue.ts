@@ -94,8 +94,18 @@ export class UpstreamDialogue {
   /** A line that must not be told; `what` stands for it in errors. */
   secretCommand(line: string, what: string, deadline?: number): Promise<SmtpReply> {
     const reply = this.#wait(what, deadline ?? DEADLINES[what] ?? COMMAND_DEADLINE);
-    if (this.#gone === undefined) this.#socket.write(`${line}\r\n`);
+    if (this.#gone === undefined) this.#writeSoon(`${line}\r\n`);
     return reply;
+  }
+
+  /** Recipients that a client has sent in one go are in one write, too: those of one turn of the event loop. */
+  #writeSoon(text: string): void {
+    const socket = this.#socket;
+    if (socket.writableCorked === 0) {
+      socket.cork();
+      process.nextTick(() => socket.uncork());
+    }
+    socket.write(text);
   }
 
   write(chunk: Buffer): boolean {
