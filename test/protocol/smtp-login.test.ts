@@ -65,6 +65,31 @@ describe('before TLS', () => {
     await client.expect('530 5.7.0 Authentication required');
   });
 
+  test('nor do they count where they come in other packets than STARTTLS', async () => {
+    const text = `STARTTLS\r\nAUTH PLAIN ${plainMessage('alice', postern.password)}\r\nMAIL FROM:<alice@example.com>\r\n`;
+    const logins = postern.events('login').length;
+    for (const at of [5, 9, 10, 11, 30]) {
+      for (const pause of [0, 5]) {
+        await using client = await postern.plain();
+        await client.expect(GREETING);
+        client.socket.setNoDelay(true);
+        await client.send(text.slice(0, at));
+        await new Promise((resolve) => setTimeout(resolve, pause));
+        await client.send(text.slice(at));
+        await client.expect('220 2.0.0 Ready to start TLS');
+        const isSecured = await client.startTls().then(
+          () => true,
+          // What came later than the 220 is no TLS.
+          () => false,
+        );
+        if (!isSecured) continue;
+        await client.send('MAIL FROM:<alice@example.com>\r\n');
+        await client.expect('530 5.7.0 Authentication required');
+      }
+    }
+    expect(postern.events('login')).toHaveLength(logins);
+  });
+
   test('a port without TLS takes logins, if the config says so', async () => {
     await using client = await postern.inClear();
     await client.expect(GREETING);
