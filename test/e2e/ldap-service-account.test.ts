@@ -115,6 +115,12 @@ test.each([
   expect(await outcome(message(2, op))).toMatchObject([{ id: 0, code: 2, oid: OIDS.notice }]);
 });
 
+test('Cancel goes without proxied authorization, which slapd does not take with it (12)', async () => {
+  // noSuchOperation (RFC 3909 §2.3): it was understood.
+  const cancel = tlv(0x77, tlv(0x80, OIDS.cancel), tlv(0x81, tlv(0x30, integer(99))));
+  expect(await outcome(message(2, cancel))).toMatchObject([{ op: 'extendedResponse', code: 119 }]);
+});
+
 test('a control whose name goes on behind a NUL, where slapd thinks that it ends, is not passed on', async () => {
   const asBob = control(`${OIDS.proxied}\0.1`, true, `dn:${SERVICE}`);
   const plain = message(2, tlv(0x63, text(KEPT), ...limits, present('cn'), ALL), asBob);

@@ -32,7 +32,7 @@ export interface RelayOptions {
   readonly policy: DirectoryPolicy;
   /** Who am I's answer (RFC 4532, RFC 4513 §5.2.1.8). */
   readonly authorizationId: string;
-  /** Added to every request that the directory is to carry out; null: none. */
+  /** Added to every request that the directory is to carry out, but Cancel; null: none. */
   readonly control: Buffer | null;
   readonly offer: Offer;
   readonly events: Pick<Events, 'sessionStarted' | 'sessionEnded' | 'upstreamRefusedPostern'>;
