@@ -90,7 +90,12 @@ export class Provider {
     }
     if (freshFor !== undefined) parameters.max_age = String(Math.floor(freshFor / 1000));
     if (force) parameters.prompt = 'login';
-    return oidc.buildAuthorizationUrl(config, parameters);
+    try {
+      return oidc.buildAuthorizationUrl(config, parameters);
+    } catch (error) {
+      this.#known = undefined;
+      throw new SignInError('unavailable', `authorization endpoint: ${detailOf(error)}`);
+    }
   }
 
   /** Redeems the code in the query of the browser's way back. `needed`: claims that userinfo is asked for if the ID token lacks them. */
@@ -128,10 +133,15 @@ export class Provider {
     if (!this.terms.logout) return undefined;
     const config = await this.#configuration().catch(() => undefined);
     if (config?.serverMetadata().end_session_endpoint === undefined) return undefined;
-    return oidc.buildEndSessionUrl(config, {
-      post_logout_redirect_uri: returnTo,
-      ...(idToken !== undefined && { id_token_hint: idToken }),
-    });
+    try {
+      return oidc.buildEndSessionUrl(config, {
+        post_logout_redirect_uri: returnTo,
+        ...(idToken !== undefined && { id_token_hint: idToken }),
+      });
+    } catch {
+      // It is no address to send a browser to.
+      return undefined;
+    }
   }
 
   async #configuration(): Promise<oidc.Configuration> {

@@ -177,7 +177,10 @@ export function signInRoutes(app: FastifyInstance, context: PortalContext): void
     const now = clock.now();
     const signedInAt = authTime(idClaims, now);
     if (signedInAt === undefined) {
-      return refuseUser(400, 'auth_time lies in the future', { kind: 'sign_in_failed', retry });
+      return refuseUser(400, 'auth_time lies in the future, or is no time', {
+        kind: 'sign_in_failed',
+        retry,
+      });
     }
     if (await context.isDisabled(user))
       return refuseUser(403, 'the user is disabled', { kind: 'user_disabled' });

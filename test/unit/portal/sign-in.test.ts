@@ -115,6 +115,9 @@ describe('an ID token is refused', () => {
     ['without a nonce', { nonce: undefined }],
     ['without a subject', { sub: undefined }],
     ['with an auth_time in the future', { auth_time: now() + 3600 }],
+    ['with an auth_time that is a text', { auth_time: String(now()) }],
+    ['with an auth_time that is a list', { auth_time: [now()] }],
+    ['with a negative auth_time', { auth_time: -1 }],
     ['with an auth_time that is no number', { auth_time: String(now()) }],
   ])('%s', async (_, changes) => {
     const page = await signIn(site, browser, changes);
@@ -358,6 +361,39 @@ describe('a provider that is down, slow or out of order', () => {
     const page = await comeBack(site, browser, sent);
     expect(['provider_unavailable', 'sign_in_failed']).toContain(kindOf(page));
     expect(isSignedIn()).toBe(false);
+  });
+
+  test.each([undefined, 'javascript:alert(1)', '/authorize', { href: 'https://evil.example' }])(
+    'that says that one signs in at %j',
+    async (endpoint) => {
+      site.pass(3_700_000);
+      site.provider.metadata = { authorization_endpoint: endpoint };
+      const page = await startedWith();
+      expect({ status: page.status, kind: kindOf(page) }).toEqual({
+        status: 503,
+        kind: 'provider_unavailable',
+      });
+      expect(page.headers.has('location')).toBe(false);
+      // And is asked anew the next time.
+      site.provider.metadata = {};
+      expect((await startedWith()).status).toBe(302);
+    },
+  );
+
+  test('that says that one signs out at what is no place for a browser', async () => {
+    for (const endpoint of ['javascript:alert(1)', 'data:text/html,x', '/end']) {
+      site.pass(3_700_000);
+      site.provider.metadata = { end_session_endpoint: endpoint };
+      await signIn(site, browser);
+      const { csrf = '' } = (await whoIs(site, browser)) ?? {};
+      const page = await browser.post(`${site.url}/sign-out`, { _csrf: csrf });
+      expect({ status: page.status, to: page.headers.get('location') }).toEqual({
+        status: 303,
+        to: '/signed-out',
+      });
+    }
+    site.provider.metadata = {};
+    site.pass(3_700_000);
   });
 
   test('that calls itself something else', async () => {
