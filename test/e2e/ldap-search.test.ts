@@ -7,6 +7,8 @@ import { ledger } from '../support/secrets-ledger.ts';
 import { BASE, PEOPLE, SERVICE, ZOE } from '../support/slapd.ts';
 
 /** Result codes (RFC 4511 appendix A), which are the exit codes of ldap-utils. */
+const STRONGER_AUTH_REQUIRED = 8;
+const INAPPROPRIATE_AUTHENTICATION = 48;
 const INVALID_CREDENTIALS = 49;
 const INSUFFICIENT_ACCESS = 50;
 const UNAVAILABLE = 52;
@@ -131,6 +133,27 @@ describe('what slapd hears, and what it does not', () => {
     const before = told();
     expect((await ldapTool('ldapwhoami', account, [])).code).toBe(UNWILLING);
     expect(told()).toBe(before);
+  });
+
+  test('nobody, as ldapsearch -x without a name binds: refused unless the config says otherwise, and only ever Postern’s own words', async () => {
+    const nobody = (ports: DirectoryChain['ports']): DirectoryAccount => ({
+      port: ports.ldaps,
+      tls: 'implicit',
+      name: '',
+      password: '',
+      caFile: chain.pki.ca.certFile,
+    });
+    const rootDse = ['-s', 'base', '-b', ''];
+    expect((await ldapSearch(nobody(chain.ports), rootDse)).code).toBe(INAPPROPRIATE_AUTHENTICATION);
+    await using open = await startPosternBeforeSlapd({ config: 'ldap: { anonymousBind: true }' });
+    const account = { ...nobody(open.ports), caFile: open.pki.ca.certFile };
+    const { code, stdout } = await ldapSearch(account, rootDse);
+    expect({ code, stdout }).toMatchObject({
+      code: 0,
+      stdout: expect.stringContaining('vendorName: Postern'),
+    });
+    expect((await ldapSearch(account, ['-b', BASE])).code).toBe(STRONGER_AUTH_REQUIRED);
+    expect(open.slapd.log()).not.toMatch(/ (BIND|SRCH) /);
   });
 
   test('writing is refused here, unless the route allows it', async () => {
