@@ -170,6 +170,22 @@ describe('forms', () => {
     await client.expect(OK);
   });
 
+  test('with a computer’s name in Latin-1', async () => {
+    for (const verb of ['EHLO', 'helo']) {
+      await using client = await postern.client();
+      await client.send(Buffer.from(`${verb} J\u00fcrgen-PC\r\n`, 'latin1'));
+      await client.expectUntil(/^250 /);
+      await client.send(Buffer.from('VRFY J\u00fcrgen\r\n', 'latin1'));
+      await client.expect(/^500 5\.5\.2 /);
+      await client.send(`AUTH PLAIN ${plainMessage('alice', postern.password)}\r\n`);
+      await client.expect(OK);
+    }
+    expect(postern.events('login').at(-1)).toMatchObject({ software: 'J?rgen-PC' });
+    expect(postern.upstream.lines.filter((line) => line.includes(' HELO=J')).at(-1)).toMatch(
+      / HELO=J\?rgen-PC$/,
+    );
+  });
+
   test('AUTH= is said too, where the config wants it', async () => {
     await using client = await postern.client();
     await client.send('EHLO old\r\n');

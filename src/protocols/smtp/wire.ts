@@ -21,13 +21,17 @@ export interface CommandLine {
   readonly rest: string;
 }
 
-/** Undefined for what is no text: control characters but TAB, or octets that are not UTF-8. */
+/**
+ * Undefined for what is no text: control characters but TAB, or octets that are not UTF-8, but in the name that an old Windows has in
+ * another code page, where they become `?`: it could not say any other.
+ */
 export function parseCommand(line: Buffer): CommandLine | undefined {
   for (const octet of line) {
     if ((octet < 0x20 && octet !== 0x09) || octet === 0x7f) return undefined;
   }
-  if (!isUtf8(line)) return undefined;
-  const text = line.toString().trim();
+  const isText = isUtf8(line);
+  if (!isText && !/^(EHLO|HELO)[ \t]/i.test(line.toString('latin1', 0, 5))) return undefined;
+  const text = (isText ? line.toString() : line.toString('latin1').replace(/[^\t -~]/g, '?')).trim();
   const space = text.search(/[ \t]/);
   if (space === -1) return { verb: text.toUpperCase(), rest: '' };
   return { verb: text.slice(0, space).toUpperCase(), rest: text.slice(space + 1).trim() };
