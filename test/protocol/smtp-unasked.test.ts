@@ -95,3 +95,30 @@ test.each(['MAIL', 'RCPT', '<message>'])(
     ).toBe('y');
   },
 );
+
+test('what an upstream says reaches the client without control characters, and its extensions are those that Postern knows', async () => {
+  await using other = await startSmtpSetting({
+    script: {
+      extensions: [
+        'AUTH PLAIN',
+        'SIZE 1000\rX',
+        '8BITMIME\r\v',
+        'X-EVIL\x1b[2J',
+        'CHUNKING',
+        'XCLIENT\0ADDR',
+        'DSN',
+      ],
+      on: [[/^RCPT/, '550-5.1.1 a\rb\0\x1b[31m\x07\xff\n550 5.1.1 \u0085\x7fc\r\r\n']],
+    },
+  });
+  await using client = await other.session();
+  await client.send('EHLO pc\r\n');
+  const lines = await client.expectUntil(/^250 /);
+  expect(lines.join('\n')).not.toMatch(/[\0-\x09\x0b-\x1f\x7f]|EVIL|CHUNKING|XCLIENT/);
+  expect(lines).toContain('250-DSN');
+  await client.send(`${FROM}\r\n${TO}\r\nNOOP\r\n`);
+  await client.expect(OK);
+  await client.expect(/^550-5\.1\.1 a\?b\?\?\[31m\?\S+$/);
+  await client.expect('550 5.1.1 ??c?');
+  await client.expect('250 2.0.0 OK');
+});
