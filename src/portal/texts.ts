@@ -198,6 +198,7 @@ export const en = {
     name: 'Name of the device',
     submit: 'Rename',
     cancel: 'Cancel',
+    tooOften: 'You have renamed app passwords very often just now. Wait a while and try again.',
   },
 
   setup: {

@@ -3,17 +3,23 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { PasswordRecord } from '../../passwords/record.ts';
 import { PasswordRefusedError } from '../../passwords/service.ts';
+import { Buckets } from '../buckets.ts';
 import type { PortalDeps } from '../context.ts';
 import { en } from '../texts.ts';
 import type { Answer } from './answer.ts';
 import { field, pathWith } from './form-fields.ts';
 import { refusedName } from './name-problem.ts';
 
+/** Of one user. Each makes an audit record, which is kept for long; making and deleting are bounded by how many one may make. */
+const RENAMES = { burst: 60, perSecond: 1 / 30 };
+
 interface WithId {
   Params: { id: string };
 }
 
 export function changePages(server: FastifyInstance, deps: PortalDeps, answer: Answer): void {
+  const renames = new Buckets(RENAMES, deps.clock);
+
   /** The user's own record of that id, tombstones included: anybody else's is none. */
   async function own(request: FastifyRequest<WithId>): Promise<PasswordRecord | undefined> {
     const records = await deps.passwords.list({ user: request.signedIn.user, tombstones: true });
@@ -104,6 +110,9 @@ export function changePages(server: FastifyInstance, deps: PortalDeps, answer: A
     const { id } = record;
     const { user } = request.signedIn;
     const typed = field(request.body, 'name');
+    if (!renames.take(user)) {
+      return renameForm(request, reply.code(429), record, typed, en.rename.tooOften);
+    }
     try {
       const name = await deps.passwords.rename(id, user, typed);
       if (name !== record.name) {

@@ -168,6 +168,20 @@ describe('changes', () => {
     expect(gallery.said).toEqual(['audit alice@example.com renamed alice@example.com Mum’s laptop']);
   });
 
+  test('nobody fills the audit trail by renaming to and fro', async () => {
+    const statuses: number[] = [];
+    for (let n = 0; n < 100; n++) {
+      statuses.push(
+        (await posted(gallery, '/passwords/ap_laptop222222/rename', { name: `Laptop ${n}` })).statusCode,
+      );
+    }
+    expect(statuses).toEqual([...Array(60).fill(303), ...Array(40).fill(429)]);
+    expect(gallery.said).toHaveLength(60);
+    const refused = await posted(gallery, '/passwords/ap_laptop222222/rename', { name: 'Mum’s laptop' });
+    expect(textOf(refused.body)).toContain('Wait a while and try again');
+    expect(refused.body).toContain('value="Mum’s laptop"');
+  });
+
   test('without a fresh sign-in nothing is deleted, and one comes back to the question', async () => {
     gallery.isFresh = false;
     const answer = await posted(gallery, '/passwords/ap_laptop222222/delete');
