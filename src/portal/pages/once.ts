@@ -46,7 +46,8 @@ export class Once {
       // Nothing was made: the token is free again, unless another of its forms was quicker.
       if (made !== undefined) return { first: false, made };
     }
-    const working = work();
+    // What is kept is an id and a name, whatever else came with them.
+    const working = work().then((made) => made && { id: made.id, name: made.name });
     this.#works.set(key, working);
     try {
       const made = await working;

@@ -72,6 +72,15 @@ describe('shown once', () => {
     },
   );
 
+  test('of what was made an id and a name are kept, and nothing else', async () => {
+    const once = new Once();
+    const token = once.token();
+    const made = { id: 'ap_1', name: 'Phone', hash: '$argon2id$', password: SHOWN };
+    await once.run('alice@example.com', token, async () => made);
+    const again = await once.run('alice@example.com', token, async () => made);
+    expect(again).toEqual({ first: false, made: { id: 'ap_1', name: 'Phone' } });
+  });
+
   test('tokens are kept in bounded number, each for its own user', async () => {
     const once = new Once(2);
     const work = async () => ({ id: 'one', name: 'One' });
