@@ -19,6 +19,7 @@ export function configWarnings(config: Config): string[] {
     ...redisWarnings(config),
     ...routeWarnings(config),
     ...senderWarnings(config),
+    ...directoryWarnings(config),
     ...nameWarnings(config),
     ...limitWarnings(config),
     ...storeWarnings(config),
@@ -119,6 +120,27 @@ function senderWarnings({ routes }: Config): string[] {
         `${key}: "${sender}" lets every one of these users send as any other in that domain; give it to those who need it, in a route of their own`,
       ];
     });
+  });
+}
+
+/** Whose entry it is must not be the same for `alice` of two domains: the one would act as the other. */
+function directoryWarnings({ routes, upstreams }: Config): string[] {
+  return Object.values(upstreams).flatMap((upstream) => {
+    if (upstream.protocol !== 'ldap' || upstream.userEntry === null) return [];
+    if (upstream.login.method !== 'proxied-authorization') return [];
+    const { name, userEntry } = upstream;
+    const [key, fields] =
+      'template' in userEntry
+        ? ['userDn', userEntry.template.text]
+        : ['userSearch.filter', userEntry.filter.text];
+    if (!fields.includes('{local}') || fields.includes('{domain}')) return [];
+    const domains = new Set(
+      routes.flatMap(({ ldap, users }) => (ldap === name ? [users.slice(users.indexOf('@') + 1)] : [])),
+    );
+    if (domains.size < 2 && !domains.has('*')) return [];
+    return [
+      `upstreams.${name}.${key}: {local} is the same for users of several domains who are routed there, so one may act as the other; use {user}, or {domain} too`,
+    ];
   });
 }
 

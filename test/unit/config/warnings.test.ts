@@ -46,6 +46,40 @@ describe('warnings', () => {
     }
   });
 
+  it('tell of entries that users of two domains would share', () => {
+    const entry = (rule: string, users: string[], method = 'proxied-authorization') =>
+      SMALL.replace(
+        'upstreams:',
+        `upstreams:
+  slapd:
+    protocol: ldap
+    address: ldap.internal:636
+    tls: implicit
+    login: { method: ${method}, dn: "cn=postern,dc=example,dc=com", password: eNtry-of-the-service }
+    ${rule}`,
+      ).replace(
+        'routes:',
+        `routes:\n${users.map((one) => `  - { users: "${one}", ldap: slapd }`).join('\n')}`,
+      );
+    const local = 'userDn: "uid={local},dc=example,dc=com"';
+    const search = 'userSearch: { base: "dc=example,dc=com", filter: "(|(mail={user})(uid={local}))" }';
+    const two = ['*@example.net', '*@example.org'];
+    expect(warnings(entry(local, two))).toEqual([
+      'upstreams.slapd.userDn: {local} is the same for users of several domains who are routed there, so one may act as the other; use {user}, or {domain} too',
+    ]);
+    expect(warnings(entry(search, two))).toEqual([
+      expect.stringMatching(/^upstreams\.slapd\.userSearch\.filter: /),
+    ]);
+    expect(warnings(entry(local, ['*@example.net', 'a@example.net']))).toEqual([]);
+    expect(warnings(entry(local, two, 'bind'))).toEqual([]);
+    for (const rule of ['cn={user},dc=x', 'uid={local},ou={domain},dc=x']) {
+      expect(warnings(entry(`userDn: "${rule}"`, two))).toEqual([]);
+    }
+    // The routes for everyone have to be the last.
+    const everyone = `${entry(local, [])}  - { users: "*", ldap: slapd }\n`;
+    expect(warnings(everyone)).toEqual([expect.stringMatching(/^upstreams\.slapd\.userDn: /)]);
+  });
+
   it('tell of refusals that may wait in all places that there are', () => {
     const limits = (parked: number) =>
       small('hostname:', `limits: { beforeLogin: 500 }\nthrottle: { parked: ${parked} }\nhostname:`);
