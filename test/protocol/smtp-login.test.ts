@@ -65,6 +65,20 @@ describe('before TLS', () => {
     await client.expect('530 5.7.0 Authentication required');
   });
 
+  test('nor is the name that the client had in clear told to anybody', async () => {
+    await using client = await postern.plain();
+    await client.expect(GREETING);
+    await client.send('EHLO said-in-clear\r\n');
+    await client.expectUntil('250 STARTTLS');
+    await client.send('STARTTLS\r\n');
+    await client.expect('220 …');
+    await client.startTls();
+    await client.send(`AUTH PLAIN ${plainMessage('alice', postern.password)}\r\n`);
+    await client.expect(OK);
+    expect(postern.events('login').at(-1)).toMatchObject({ verdict: 'admitted', software: null });
+    expect(postern.upstream.lines.join('\n')).not.toContain('said-in-clear');
+  });
+
   test('nor do they count where they come in other packets than STARTTLS', async () => {
     const text = `STARTTLS\r\nAUTH PLAIN ${plainMessage('alice', postern.password)}\r\nMAIL FROM:<alice@example.com>\r\n`;
     const logins = postern.events('login').length;
@@ -281,4 +295,24 @@ describe('no', () => {
     await client.send('NOOP\r\n');
     await client.expect('250 …');
   });
+});
+
+test('behind a balancer the client is whom its PROXY header names, to the log and to the upstream', async () => {
+  await using other = await startSmtpSetting({
+    config:
+      'listeners: [{ name: scanners, protocol: smtp, address: "127.0.0.1:0", tls: none, passwordsInClear: accepted, proxyProtocol: [127.0.0.1] }]',
+  });
+  await using client = await other.inClear();
+  await client.send('PROXY TCP4 203.0.113.9 192.0.2.99 51234 587\r\n');
+  await client.expect(GREETING);
+  await client.send(
+    `EHLO pc\r\nAUTH PLAIN ${plainMessage('alice', other.password)}\r\nMAIL FROM:<alice@example.com>\r\n`,
+  );
+  await client.expectUntil(/^250 /);
+  await client.expect(OK);
+  await client.expect('250 2.0.0 ok');
+  expect(other.events('login')).toMatchObject([{ client: '203.0.113.9', clientPort: 51_234 }]);
+  expect(other.upstream.lines.find((line) => line.startsWith('XCLIENT'))).toMatch(
+    / ADDR=203\.0\.113\.9 PORT=51234 /,
+  );
 });
