@@ -9,8 +9,11 @@ import { PORTAL_CONNECTIONS, type PortalTerms } from './terms.ts';
 
 const MOST_CONNECTIONS_PER_NETWORK = 60;
 const MOST_HEADER = 16_384;
-/** Milliseconds. `idle`: in which nothing comes and nothing goes, such as an answer that is not read. */
-const DEADLINES = { headers: 5_000, request: 10_000, keepAlive: 5_000, idle: 30_000, check: 1_000 };
+/**
+ * Milliseconds. `idle`: in which nothing comes and nothing goes, such as an answer that is not read; a sign-in waits for four answers of
+ * the provider at most, of `oidc.timeout` each, which is 30 s at most.
+ */
+const DEADLINES = { headers: 5_000, request: 10_000, keepAlive: 5_000, idle: 130_000, check: 1_000 };
 
 /** A server that bounds connections, by network too unless they come from a trusted proxy. */
 export function httpServer(
