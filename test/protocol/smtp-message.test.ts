@@ -319,6 +319,17 @@ describe('policy', () => {
     await client.expect(OK);
   });
 
+  test('a device that has gone wild does not fill the log', async () => {
+    await using other = await startSmtpSetting();
+    await using client = await other.session();
+    await client.send('MAIL FROM:<eve@example.com>\r\n'.repeat(300));
+    for (let n = 0; n < 300; n++) await client.expect(/^553 5\.7\.1 /);
+    const levels = other.events('submission_refused').map(({ level }) => level);
+    expect(levels.filter((level) => level === 'warn')).toHaveLength(20);
+    expect(levels.filter((level) => level === 'debug')).toHaveLength(280);
+    await other.metricIs(300, 'postern_submission_refusals_total', { reason: 'sender' });
+  });
+
   test('more recipients than there may be', async () => {
     await using client = await postern.session();
     await client.send(`${FROM}\r\n${`${TO}\r\n`.repeat(7)}DATA\r\n`);
