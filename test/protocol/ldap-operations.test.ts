@@ -92,6 +92,10 @@ describe('by default', () => {
       code: 0,
       value: 'u:alice@example.com',
     });
+    const whoAmI = (critical: boolean) =>
+      message(3, tlv(0x77, tlv(0x80, OIDS.whoAmI)), control('1.2.3', critical));
+    expect(await client.ask(whoAmI(true))).toMatchObject({ op: 'extendedResponse', code: 12 });
+    expect(await client.ask(whoAmI(false))).toMatchObject({ op: 'extendedResponse', code: 0 });
     expect(passed(from)).toEqual([]);
   });
 

@@ -2,7 +2,17 @@
 
 import { connect as connectTls } from 'node:tls';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { bind, extended, OIDS, rootDse, saslBind, search } from '../support/ldap-bytes.ts';
+import {
+  bind,
+  control,
+  extended,
+  message,
+  OIDS,
+  rootDse,
+  saslBind,
+  search,
+  tlv,
+} from '../support/ldap-bytes.ts';
 import { ALICE, type DirectorySetting, startDirectorySetting } from './postern-before-directory.ts';
 
 let postern: DirectorySetting;
@@ -31,8 +41,10 @@ describe('StartTLS', () => {
     });
   });
 
-  test('twice, or where TLS is on from the first byte, is an operations error; where there is none, unknown', async () => {
+  test('with a critical control is refused (12); twice, or where TLS is on from the first byte, is an operations error; where there is none, unknown', async () => {
     await using client = await postern.plain();
+    const critical = message(1, tlv(0x77, tlv(0x80, OIDS.startTls)), control('1.2.3', true));
+    expect(await client.ask(critical)).toMatchObject({ id: 1, op: 'extendedResponse', code: 12 });
     await client.ask(extended(1, OIDS.startTls));
     await client.startTls();
     expect(await client.ask(extended(2, OIDS.startTls))).toMatchObject({ id: 2, code: 1 });

@@ -93,10 +93,16 @@ function beforeBind(dialogue: Dialogue, envelope: Envelope): void {
     refuse(dialogue, envelope, dialogue.connection.mayLogIn ? 'bindFirst' : 'tlsFirst');
     return;
   }
+  if (isAnswerable(dialogue, envelope)) dialogue.write(localRootDse(messageId, search, offerTo(dialogue)));
+}
+
+/** Whether Postern itself may answer, which knows no control (RFC 4511 §4.1.11). If not, the client has its answer. */
+export function isAnswerable(dialogue: Dialogue, envelope: Envelope): boolean {
   const controls = readControls(envelope);
   if (controls === undefined) dialogue.goodbye('malformed', 'client_error');
   else if (controls.some(({ critical }) => critical)) refuse(dialogue, envelope, 'criticalControl');
-  else dialogue.write(localRootDse(messageId, search, offerTo(dialogue)));
+  else return true;
+  return false;
 }
 
 /** Cancel (RFC 3909), Who am I (RFC 4532), Password Modify (RFC 3062). */
@@ -126,7 +132,7 @@ export function extended(dialogue: Dialogue, envelope: Envelope, { oid, value }:
 
 /** Answered for the user: the directory would name Postern's account. An anonymous client's name is empty. */
 function whoAmI(dialogue: Dialogue, envelope: Envelope): void {
-  if (acceptable(dialogue, envelope) === undefined) return;
+  if (!isAnswerable(dialogue, envelope)) return;
   const value = dialogue.bound?.authorizationId ?? '';
   dialogue.write(encodeResult(envelope.messageId, OP.extendedResponse, RESULT.success, { value }));
 }

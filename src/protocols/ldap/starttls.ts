@@ -1,7 +1,7 @@
 // StartTLS (RFC 4511 §4.14, RFC 4513 §3.1).
 
 import type { Dialogue } from './dialogue.ts';
-import { refuse } from './operations.ts';
+import { isAnswerable, refuse } from './operations.ts';
 import { encodeResult } from './responses.ts';
 import { type Envelope, OID, OP, RESULT } from './wire.ts';
 
@@ -15,7 +15,7 @@ export function startTls(dialogue: Dialogue, envelope: Envelope): Promise<void> 
   } else if (bound !== undefined) {
     // Nobody is bound without TLS where there is StartTLS; and whoever is must not go on as that behind it.
     refuse(dialogue, envelope, 'tlsNotNow');
-  } else {
+  } else if (isAnswerable(dialogue, envelope)) {
     const answer = encodeResult(envelope.messageId, OP.extendedResponse, RESULT.success, {
       oid: OID.startTls,
     });
