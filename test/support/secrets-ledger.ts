@@ -72,16 +72,52 @@ export interface Leak {
   readonly dress: string;
 }
 
-/** Where in `text` (a file's bytes read as latin1) one of the secrets stands. Never holds the secret itself. */
-export function leaksIn(file: string, text: string, secrets: readonly string[]): Leak[] {
-  const leaks: Leak[] = [];
-  for (const secret of secrets) {
-    for (const [dress, given] of dresses(secret)) {
-      const at = text.indexOf(Buffer.from(given).toString('latin1'));
-      if (at !== -1) leaks.push({ file, line: text.slice(0, at).split('\n').length, dress });
+/** All dresses of all secrets, by their first octets: thousands of them are looked for in one pass over a text. */
+export class Wanted {
+  readonly #byStart = new Map<string, { readonly given: string; readonly dress: string }[]>();
+  /** Which pairs of octets a dress begins with: what tells most places of a text from a find. */
+  readonly #pairs = new Uint8Array(65_536);
+  #octets = SHORTEST;
+
+  constructor(secrets: readonly string[]) {
+    const all = secrets.flatMap((secret) =>
+      [...dresses(secret)].map(([dress, given]) => ({ given: Buffer.from(given).toString('latin1'), dress })),
+    );
+    for (const { given } of all) this.#octets = Math.min(this.#octets, given.length);
+    for (const one of all) {
+      const start = one.given.slice(0, this.#octets);
+      this.#pairs[(start.charCodeAt(0) << 8) | start.charCodeAt(1)] = 1;
+      const same = this.#byStart.get(start);
+      if (same === undefined) this.#byStart.set(start, [one]);
+      else same.push(one);
     }
   }
-  return leaks;
+
+  /** Every place in a text of latin1. */
+  *in(text: string): Generator<{ at: number; dress: string }> {
+    let pair = text.charCodeAt(0);
+    for (let at = 0; at + 1 < text.length; at++) {
+      pair = ((pair << 8) | text.charCodeAt(at + 1)) & 0xffff;
+      if (this.#pairs[pair] === 0) continue;
+      for (const { given, dress } of this.#byStart.get(text.slice(at, at + this.#octets)) ?? []) {
+        if (text.startsWith(given, at)) yield { at, dress };
+      }
+    }
+  }
+}
+
+/**
+ * Where in `text` (a file's bytes read as latin1) one of the secrets stands: the first place of each dress. Never holds the
+ * secret itself.
+ */
+export function leaksIn(file: string, text: string, secrets: readonly string[] | Wanted): Leak[] {
+  const wanted = secrets instanceof Wanted ? secrets : new Wanted(secrets);
+  const leaks = new Map<string, Leak>();
+  for (const { at, dress } of wanted.in(text)) {
+    const line = text.slice(0, at).split('\n').length;
+    if (!leaks.has(dress)) leaks.set(dress, { file, line, dress });
+  }
+  return [...leaks.values()];
 }
 
 /** `text` with every noted secret, in any dress, replaced by a placeholder: for messages of failing tests. */
