@@ -53,6 +53,8 @@ export class EvilOidcProvider implements AsyncDisposable {
   readonly key = newSigningKey('first');
   /** What it publishes. */
   keys: SigningKey[] = [this.key];
+  /** In place of those. */
+  jwks: object | undefined;
   readonly faults = new Map<Endpoint, Fault>();
   /** Added to the metadata. */
   metadata: Record<string, unknown> = {};
@@ -102,7 +104,7 @@ export class EvilOidcProvider implements AsyncDisposable {
         ...this.metadata,
       }),
       token: () => ({ access_token: 'access-of-a-test', token_type: 'Bearer', id_token: this.idToken }),
-      keys: () => ({ keys: keys() }),
+      keys: () => this.jwks ?? { keys: keys() },
       userinfo: () => this.userinfo,
     };
     response.setHeader('content-type', 'application/json').end(JSON.stringify(answers[endpoint]()));

@@ -1,5 +1,6 @@
 // Signing in against a provider that lies, and browsers that are lied to.
 
+import { createPublicKey } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { jwt, newSigningKey } from '../../support/evil-oidc-provider.ts';
 import { HttpBrowser } from '../../support/http-browser.ts';
@@ -394,6 +395,37 @@ describe('a provider that is down, slow or out of order', () => {
     }
     site.provider.metadata = {};
     site.pass(3_700_000);
+  });
+
+  test.each([
+    ['a claim of 100 kB', { more: 'x'.repeat(100_000) }, 303],
+    ['20,000 groups', { groups: Array.from({ length: 20_000 }, (_, n) => `group ${n}`) }, 303],
+    ['claims that are called like properties of any object', JSON.parse('{"__proto__":{"amr":"mfa"}}'), 303],
+    ['no proof but by a prototype', JSON.parse('{"amr":null,"__proto__":{"amr":["mfa"]}}'), 403],
+    ['a name of 100 kB', { email: `${'a'.repeat(100_000)}@example.com` }, 403],
+    ['a claim of 600 kB, which is more than is read', { more: 'x'.repeat(600_000) }, 503],
+  ] as [string, Record<string, unknown>, number][])('with %s', async (_, claims, status) => {
+    const began = performance.now();
+    expect((await signIn(site, browser, claims)).status).toBe(status);
+    expect(performance.now() - began).toBeLessThan(5_000);
+    expect(isSignedIn()).toBe(status === 303);
+  });
+
+  test.each([1_000, 20_000])('with %i keys', async (count) => {
+    const { n, e } = createPublicKey(site.provider.key.key).export({ format: 'jwk' });
+    const others = Array.from({ length: count }, (_, one) => ({
+      kty: 'RSA',
+      n: `AQ${one}`,
+      e,
+      kid: `k${one}`,
+    }));
+    site.provider.jwks = { keys: [...others, { kty: 'RSA', n, e, kid: 'first', use: 'sig', alg: 'RS256' }] };
+    site.pass(3_700_000);
+    const page = await signIn(site, browser);
+    site.provider.jwks = undefined;
+    site.pass(3_700_000);
+    // 20,000 are more than is read.
+    expect(page.status).toBe(count === 1_000 ? 303 : 503);
   });
 
   test('that calls itself something else', async () => {
