@@ -256,6 +256,17 @@ describe('a bind while something is under way', () => {
   });
 });
 
+test('a user’s one session is given back by the next bind, whatever comes of it, before that is counted', async () => {
+  await using single = await startDirectorySetting({ config: 'limits: { perUser: 1 }' });
+  await using client = await single.bound();
+  expect(await client.ask(bind(2, ALICE, single.password))).toMatchObject({ code: 0 });
+  await using other = await single.client();
+  expect(await other.ask(bind(1, ALICE, single.password))).toMatchObject({ code: 51 });
+  expect(await client.ask(bind(3, ALICE, ''))).toMatchObject({ code: 53 });
+  expect(await other.ask(bind(2, ALICE, single.password))).toMatchObject({ code: 0 });
+  expect(await client.ask(bind(4, ALICE, single.password))).toMatchObject({ code: 51 });
+});
+
 test('search, then bind as whom was found, 300 times on one connection', async () => {
   await using client = await postern.client();
   for (let n = 0; n < 300; n++) {
