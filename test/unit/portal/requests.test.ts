@@ -215,8 +215,57 @@ describe('bounds', () => {
       'POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n',
       /^HTTP\/1\.1 400 /,
     ],
+    [
+      'a blank before the colon',
+      'POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding : chunked\r\n\r\n0\r\n\r\n',
+      /^HTTP\/1\.1 400 /,
+    ],
+    [
+      'chunks that are not the last encoding',
+      'POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n',
+      /^HTTP\/1\.1 400 /,
+    ],
+    [
+      'a header that goes on in the next line',
+      'GET / HTTP/1.1\r\nHost: x\r\nA: b\r\n c\r\n\r\n',
+      /^HTTP\/1\.1 400 /,
+    ],
+    ['lines that end in LF alone', 'GET / HTTP/1.1\nHost: x\n\n', /^HTTP\/1\.1 400 /],
+    ['no host', 'GET / HTTP/1.1\r\n\r\n', /^HTTP\/1\.1 400 /],
   ])('%s', async (_, bytes, expected) => {
     expect(await rawBytes(site, bytes)).toMatch(expected);
+  });
+
+  test.each([
+    ['of a form that is not looked at', 'POST /passwords', 'application/x-www-form-urlencoded'],
+    ['of a type that is not read', 'POST /passwords', 'application/json'],
+    ['where none is expected', 'GET /signed-out', 'text/plain'],
+  ])('a body %s is no second request', async (_, start, type) => {
+    const second = 'GET /static/x.css HTTP/1.1\r\nHost: x\r\n\r\n';
+    const head = `${start} HTTP/1.1\r\nHost: x\r\nContent-Type: ${type}\r\nContent-Length: ${second.length}\r\n\r\n`;
+    const last = 'GET /nothing/here HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n';
+    const socket = connect(Number(new URL(site.url).port), '127.0.0.1');
+    let heard = '';
+    socket.on('data', (chunk) => {
+      heard += chunk.toString('latin1');
+    });
+    socket.write(head + second + last);
+    await once(socket, 'close');
+    expect(heard.match(/HTTP\/1\.1 \d+ /g)).toHaveLength(2);
+    expect(heard).not.toContain('p{}');
+  });
+
+  test('whatever host a request names, nothing of it comes back', async () => {
+    for (const more of [
+      'Host: evil.example',
+      'Host: x\r\nX-Forwarded-Host: evil.example\r\nX-Forwarded-Proto: http',
+    ]) {
+      for (const path of ['/', '/sign-in', '/nothing', 'http://evil.example/', '/passwords/new?x=1']) {
+        const answer = await rawBytes(site, `GET ${path} HTTP/1.1\r\n${more}\r\n\r\n`);
+        expect(answer).toMatch(/^HTTP\/1\.1 [234]/);
+        expect(answer).not.toContain('evil');
+      }
+    }
   });
 
   test('a path of 10 kB, and one that is not well-formed', async () => {
