@@ -86,16 +86,31 @@ describe('messages', () => {
     await client.expect(/^450 /);
   });
 
-  test('at the same time: each place is given once', async () => {
+  test('at the same time, on fifty connections: each place is given once, and so is each recipient', async () => {
     await using postern = await startSmtpSetting({
-      submission: '{ perAppPassword: { messagesPerHour: 4 } }',
+      submission: '{ perAppPassword: { messagesPerHour: 40, recipientsPerHour: 60 } }',
+      config: 'limits: { perUser: 100, beforeLogin: 100, connections: 1000, perNetwork: 100 }',
     });
-    const clients = await Promise.all(Array.from({ length: 10 }, () => postern.session()));
+    const clients = await Promise.all(
+      Array.from({ length: 50 }, () => postern.session({ patience: 20_000 })),
+    );
     await Promise.all(clients.map((client) => client.send(`${FROM}\r\n`)));
     const answers = await Promise.all(clients.map((client) => client.expect(/^(250|450) /)));
-    expect(answers.filter(([, code]) => code === '250')).toHaveLength(4);
+    const begun = clients.filter((_, n) => answers[n]![1] === '250');
+    expect(begun).toHaveLength(40);
+    // All of them were begun while there was room for 60 recipients; one after the other they are sent.
+    let taken = 0;
+    for (const client of begun) {
+      await client.send('RCPT TO:<a@example.net>\r\nRCPT TO:<b@example.net>\r\nDATA\r\n');
+      const lines = await client.expectUntil(/^(354|554) /);
+      taken += lines.filter((line) => line === OK).length;
+      if (lines.at(-1)!.startsWith('554')) continue;
+      await client.send('x\r\n.\r\n');
+      await client.expect(/^250 /);
+    }
+    expect(taken).toBe(60);
     for (const client of clients) await client[Symbol.asyncDispose]();
-  });
+  }, 30_000);
 });
 
 describe('recipients', () => {
