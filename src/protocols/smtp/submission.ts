@@ -24,6 +24,9 @@ export interface Transaction {
   isReported: boolean;
 }
 
+/** One for all: without a reason, each end of a session would make an exception with a stack, which nobody reads. */
+const SESSION_ENDED = new Error('the session has ended');
+
 export class Submission {
   readonly admitted: Admitted;
   readonly live: LiveSession;
@@ -63,7 +66,7 @@ export class Submission {
     const upstream = await this.#open(this.#abort.signal);
     if (this.#abort.signal.aborted) {
       upstream.destroy();
-      throw new Error('the session has ended');
+      throw SESSION_ENDED;
     }
     this.#take(upstream);
     return upstream;
@@ -83,7 +86,7 @@ export class Submission {
 
   /** The session is to end, or its client is gone. A message whose end has been sent is left to be answered. */
   cutShort(): void {
-    this.#abort.abort();
+    this.#abort.abort(SESSION_ENDED);
     if (!this.isFinal) this.dropUpstream();
   }
 
@@ -94,7 +97,7 @@ export class Submission {
 
   /** The session is over. */
   end(): void {
-    this.#abort.abort();
+    this.#abort.abort(SESSION_ENDED);
     this.endTransaction();
     const upstream = this.#upstream;
     this.#upstream = undefined;
