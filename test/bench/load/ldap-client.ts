@@ -1,8 +1,8 @@
 // An LDAP client that is all about being cheap: of an answer, only the heads of its messages are looked at, and the last one's code.
 
 import type { Socket } from 'node:net';
-import { BER, encode, encodeBoolean, encodeUnsigned } from '../../../src/protocols/ldap/ber.ts';
-import { encodeMessage, MAX_HEAD, OP, readHead } from '../../../src/protocols/ldap/wire.ts';
+import { BER, encode, encodeBoolean, encodeUnsigned, lengthOctets } from '../../../src/protocols/ldap/ber.ts';
+import { encodeMessage, OP, readHead } from '../../../src/protocols/ldap/wire.ts';
 import type { Target } from './jobs.ts';
 import { connectImplicit } from './tls.ts';
 
@@ -102,13 +102,14 @@ export class LdapClient {
         this.#toCome = at + head.total - bytes.length;
         return;
       }
-      if (head.op !== OP.searchResultEntry) this.#answered(bytes.subarray(at, at + head.total), head.op);
+      if (head.op !== OP.searchResultEntry) this.#answered(bytes.subarray(at, at + head.total));
       at += head.total;
     }
   }
 
-  #answered(message: Buffer, op: number): void {
-    const place = message.subarray(0, MAX_HEAD).indexOf(op, 5);
+  #answered(message: Buffer): void {
+    const id = 1 + lengthOctets(message[1] as number)!;
+    const place = id + 2 + (message[id + 1] as number);
     const resolve = this.#resolve;
     this.#resolve = undefined;
     this.#reject = undefined;
