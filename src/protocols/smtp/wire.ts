@@ -78,10 +78,10 @@ function pathEnd(text: string, begin: number, isBracketed: boolean): number | un
   return isBracketed || isQuoted ? undefined : text.length;
 }
 
-/** RFC 5321 §4.1.1.3: `@a,@b:` in front is taken, and means nothing. */
+/** RFC 5321 §4.1.1.3: `@a,@b:` in front is taken, and means nothing. One behind another is no path. */
 function withoutSourceRoute(path: string): string | undefined {
   const bare = path.startsWith('@') ? path.slice(path.indexOf(':') + 1 || path.length) : path;
-  if (bare === '' && path !== '') return undefined;
+  if ((bare === '' && path !== '') || bare.startsWith('@')) return undefined;
   return Buffer.byteLength(bare) <= MAX_PATH_OCTETS ? bare : undefined;
 }
 

@@ -70,7 +70,7 @@ test('a path that is let through is one path: brackets and spaces in it are quot
         expect(value ?? 'x').toMatch(/^[^ =\t]+$/);
       }
     }),
-    { numRuns: 3000 },
+    { numRuns: 3000, examples: [[Buffer.from('@:@')], [Buffer.from('<@a:@b:c@d>')]] },
   );
 });
 
