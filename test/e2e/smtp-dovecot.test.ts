@@ -79,7 +79,8 @@ test.each([
     const [line] = await dovecot.logged(new RegExp(`submission-login: Info: Login: user=<${user}>.*`));
     // What XCLIENT told it; the master user is not the one who is logged in.
     expect(line).toMatch(/rip=127\.0\.0\.1/);
-    expect(postern.log()).toContain(`"user":"${user}"`);
+    // Log lines are written in batches.
+    await expect.poll(() => postern.log()).toContain(`"user":"${user}"`);
     const session = postern.events().find((event) => event.event === 'login' && event.user === user)!
       .session as string;
     expect(line).toContain(`session=<${session}`);
