@@ -1,7 +1,8 @@
 // Sessions that ended in every way leave nothing behind: no socket, no timer, no connection upstream, no message under way.
 
 import { expect, test } from 'vitest';
-import { eventually, type SmtpSetting, startSmtpSetting } from './smtp-setting.ts';
+import { eventually } from '../support/postern-in-process.ts';
+import { type SmtpSetting, startSmtpSetting } from './smtp-setting.ts';
 
 const WAYS = ['quit', 'reset in a message', 'a message that is refused', 'reset after a message'] as const;
 

@@ -1,27 +1,15 @@
 // Postern in this process before a scripted SMTP upstream, for tests that read as wire transcripts. The user is
 // alice@example.com, with one app password; whatever Postern logs goes to the run's logs, where secrets are searched for.
 
-import { appendFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { parse, stringify } from 'yaml';
-import { createApp } from '../../src/app.ts';
-import { parseConfig } from '../../src/config/load.ts';
-import { systemClock } from '../../src/lib/clock.ts';
-import { createLog } from '../../src/lib/log.ts';
-import { parseUser } from '../../src/lib/user.ts';
-import { openKeys } from '../../src/passwords/keys-file.ts';
-import { createPasswords } from '../../src/passwords/service.ts';
-import { openStoreOnce } from '../../src/store/open.ts';
-import { type Metrics, parseMetrics } from '../support/metrics-text.ts';
+import { parse } from 'yaml';
 import type { Certificate } from '../support/pki.ts';
-import { newLogFile } from '../support/run-directory.ts';
+import { type PosternInProcess, startPosternInProcess } from '../support/postern-in-process.ts';
 import {
   type ScriptedSmtpUpstream,
   type SmtpScript,
   startScriptedSmtpUpstream,
 } from '../support/scripted-smtp-upstream.ts';
 import { ledger } from '../support/secrets-ledger.ts';
-import { tempDir } from '../support/temp-dir.ts';
 import { type ConnectOptions, connect, type Transcript } from '../support/transcript.ts';
 import { MASTER, pki, plainMessage } from './postern-before-script.ts';
 
@@ -35,7 +23,7 @@ export interface SmtpSettingOptions {
   readonly config?: string;
 }
 
-export interface SmtpSetting extends AsyncDisposable {
+export interface SmtpSetting extends PosternInProcess {
   readonly upstream: ScriptedSmtpUpstream;
   /** Alice's app password, bare. */
   readonly password: string;
@@ -49,17 +37,7 @@ export interface SmtpSetting extends AsyncDisposable {
   inClear(): Promise<Transcript>;
   /** Connects to the TLS port, without TLS: for clients that make mistakes. */
   plainToTlsPort(): Promise<Transcript>;
-  createPassword(user: string): Promise<{ id: string; password: string }>;
-  revoke(id: string): Promise<void>;
   readonly passwordId: string;
-  metrics(): Promise<Metrics>;
-  /** Waits until the metric has this value, for 5 s at most. */
-  metricIs(value: number, name: string, labels?: Readonly<Record<string, string>>): Promise<void>;
-  events(event: string): Record<string, unknown>[];
-  /** Waits for such a line, for 5 s at most. */
-  logged(event: string): Promise<Record<string, unknown>>;
-  /** As by SIGTERM. */
-  drain(): Promise<number>;
 }
 
 /** One for all tests of a file: making keys is slow. */
@@ -71,75 +49,39 @@ export async function startSmtpSetting(options: SmtpSettingOptions = {}): Promis
   issued ??= issue();
   const certificate = await issued;
   const upstream = started.use(await startScriptedSmtpUpstream(options.script ?? {}));
-  const dir = started.use(tempDir());
   ledger(MASTER.password);
 
-  const text = stringify({
-    hostname: 'mail.example.com',
-    store: { url: 'sqlite:./postern.db' },
-    keys: { file: './keys.json' },
-    tls: { certificate: certificate.certFile, key: certificate.keyFile },
-    users: { defaultDomain: 'example.com', netbiosDomains: { EXAMPLE: 'example.com' } },
-    listeners: [
-      { name: 'submission', protocol: 'smtp', address: '127.0.0.1:0', tls: 'starttls' },
-      { name: 'submissions', protocol: 'smtp', address: '127.0.0.1:0', tls: 'implicit', authEquals: true },
-      {
-        name: 'scanners',
-        protocol: 'smtp',
-        address: '127.0.0.1:0',
-        tls: 'none',
-        passwordsInClear: 'accepted',
+  const postern = started.use(
+    await startPosternInProcess(certificate, {
+      hostname: 'mail.example.com',
+      listeners: [
+        { name: 'submission', protocol: 'smtp', address: '127.0.0.1:0', tls: 'starttls' },
+        { name: 'submissions', protocol: 'smtp', address: '127.0.0.1:0', tls: 'implicit', authEquals: true },
+        {
+          name: 'scanners',
+          protocol: 'smtp',
+          address: '127.0.0.1:0',
+          tls: 'none',
+          passwordsInClear: 'accepted',
+        },
+      ],
+      upstreams: {
+        script: {
+          protocol: 'smtp',
+          address: `127.0.0.1:${options.upstreamPort ?? upstream.port}`,
+          tls: 'none',
+          login: { method: 'plain', ...MASTER },
+        },
       },
-    ],
-    upstreams: {
-      script: {
-        protocol: 'smtp',
-        address: `127.0.0.1:${options.upstreamPort ?? upstream.port}`,
-        tls: 'none',
-        login: { method: 'plain', ...MASTER },
-      },
-    },
-    routes: [{ users: '*@example.com', smtp: 'script', submission: parse(options.submission ?? '{}') }],
-    appPasswords: { hash: { memoryKiB: 7168, passes: 1 } },
-    throttle: { failureDelay: '30ms' },
-    admin: { address: '127.0.0.1:0' },
-    log: { level: 'debug' },
-    ...parse(options.config ?? '{}'),
-  });
-  const config = parseConfig(text, { file: join(dir.path, 'postern.yaml'), env: {} });
+      routes: [{ users: '*@example.com', smtp: 'script', submission: parse(options.submission ?? '{}') }],
+      ...parse(options.config ?? '{}'),
+    }),
+  );
+  const { ports } = postern;
+  const { id: passwordId, password } = await postern.createPassword('alice@example.com');
 
-  const logFile = newLogFile('postern-in-process');
-  const logLines: Record<string, unknown>[] = [];
-  const log = createLog('debug', {
-    write(line: string) {
-      appendFileSync(logFile, line);
-      logLines.push(JSON.parse(line));
-    },
-  });
-  const app = started.use(await createApp(config, { log }));
-  const store = started.use(await openStoreOnce(config.store.url, { clock: systemClock }));
-  const passwords = createPasswords({
-    store,
-    keys: await openKeys({ file: config.keys.file, store }),
-    hash: config.appPasswords.hash,
-    clock: systemClock,
-    limits: config.appPasswords,
-  });
-  let devices = 0;
-  const createPassword: SmtpSetting['createPassword'] = async (user) => {
-    devices += 1;
-    const made = await passwords.create({ user: parseUser(user)!, name: `device ${devices}` });
-    return { id: made.record.id, password: ledger(made.password.reveal()) };
-  };
-  const { id: passwordId, password } = await createPassword('alice@example.com');
-
-  const metrics = async () => {
-    const response = await fetch(`http://127.0.0.1:${app.ports.admin}/metrics`);
-    return parseMetrics(await response.text());
-  };
-  const events = (event: string) => logLines.filter((line) => line.event === event);
   const at = (name: string, more: Partial<ConnectOptions> = {}): ConnectOptions => ({
-    port: app.ports[name]!,
+    port: ports[name]!,
     ca: ca.cert,
     ...more,
   });
@@ -151,6 +93,7 @@ export async function startSmtpSetting(options: SmtpSettingOptions = {}): Promis
 
   const whole = started.move();
   return {
+    ...postern,
     upstream,
     password,
     passwordId,
@@ -164,37 +107,8 @@ export async function startSmtpSetting(options: SmtpSettingOptions = {}): Promis
       await transcript.expect('235 2.7.0 Authentication successful');
       return transcript;
     },
-    createPassword,
-    async revoke(id) {
-      await passwords.revoke({ ids: [id] });
-    },
-    metrics,
-    async metricIs(value, name, labels = {}) {
-      const found = await eventually(async () =>
-        (await metrics()).value(name, labels) === value ? 'yes' : undefined,
-      );
-      if (found !== undefined) return;
-      throw new Error(`${name} is ${(await metrics()).value(name, labels)} after 5 s, and not ${value}`);
-    },
-    events,
-    async logged(event) {
-      const line = await eventually(async () => events(event)[0]);
-      if (line === undefined) throw new Error(`no line about ${event} was logged within 5 s`);
-      return line;
-    },
-    drain: () => app.drain(),
     [Symbol.asyncDispose]: () => whole.disposeAsync(),
   };
 }
 
 export const GREETING = '220 mail.example.com ESMTP Postern';
-
-/** Asks every 20 ms, for 5 s at most. */
-export async function eventually<T>(ask: () => Promise<T | undefined>): Promise<T | undefined> {
-  for (const end = Date.now() + 5000; Date.now() < end; ) {
-    const answer = await ask();
-    if (answer !== undefined) return answer;
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-  return undefined;
-}

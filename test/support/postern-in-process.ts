@@ -1,0 +1,126 @@
+// Postern in this process, with whatever listeners and upstreams a test gives it. What it logs goes to the run's logs, where
+// secrets are searched for.
+
+import { appendFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { stringify } from 'yaml';
+import { createApp } from '../../src/app.ts';
+import { parseConfig } from '../../src/config/load.ts';
+import { systemClock } from '../../src/lib/clock.ts';
+import { createLog } from '../../src/lib/log.ts';
+import { parseUser } from '../../src/lib/user.ts';
+import { openKeys } from '../../src/passwords/keys-file.ts';
+import { createPasswords, type PasswordRequest } from '../../src/passwords/service.ts';
+import { openStoreOnce } from '../../src/store/open.ts';
+import { type Metrics, parseMetrics } from './metrics-text.ts';
+import type { Certificate } from './pki.ts';
+import { newLogFile } from './run-directory.ts';
+import { ledger } from './secrets-ledger.ts';
+import { tempDir } from './temp-dir.ts';
+
+export interface PosternInProcess extends AsyncDisposable {
+  /** By the listeners' names. */
+  readonly ports: Readonly<Record<string, number>>;
+  createPassword(user: string, more?: Partial<PasswordRequest>): Promise<{ id: string; password: string }>;
+  revoke(id: string): Promise<void>;
+  metrics(): Promise<Metrics>;
+  /** Waits until the metric has this value, for 5 s at most. */
+  metricIs(value: number, name: string, labels?: Readonly<Record<string, string>>): Promise<void>;
+  /** The log's lines so far that are about this event, or events. */
+  events(event: string | RegExp): Record<string, unknown>[];
+  /** Waits for such a line, for 5 s at most. */
+  logged(event: string): Promise<Record<string, unknown>>;
+  /** As by SIGTERM. */
+  drain(): Promise<number>;
+}
+
+/** `sections` of the configuration stand in place of, or beside, those that every test of a dialogue wants. */
+export async function startPosternInProcess(
+  certificate: Certificate,
+  sections: Readonly<Record<string, unknown>>,
+): Promise<PosternInProcess> {
+  await using started = new AsyncDisposableStack();
+  const dir = started.use(tempDir());
+  const text = stringify({
+    hostname: 'localhost',
+    store: { url: 'sqlite:./postern.db' },
+    keys: { file: './keys.json' },
+    tls: { certificate: certificate.certFile, key: certificate.keyFile },
+    users: { defaultDomain: 'example.com', netbiosDomains: { EXAMPLE: 'example.com' } },
+    appPasswords: { hash: { memoryKiB: 7168, passes: 1 } },
+    throttle: { failureDelay: '30ms' },
+    admin: { address: '127.0.0.1:0' },
+    log: { level: 'debug' },
+    ...sections,
+  });
+  const config = parseConfig(text, { file: join(dir.path, 'postern.yaml'), env: {} });
+
+  const logFile = newLogFile('postern-in-process');
+  const logLines: Record<string, unknown>[] = [];
+  const log = createLog('debug', {
+    write(line: string) {
+      appendFileSync(logFile, line);
+      logLines.push(JSON.parse(line));
+    },
+  });
+  const app = started.use(await createApp(config, { log }));
+  const store = started.use(await openStoreOnce(config.store.url, { clock: systemClock }));
+  const passwords = createPasswords({
+    store,
+    keys: await openKeys({ file: config.keys.file, store }),
+    hash: config.appPasswords.hash,
+    clock: systemClock,
+    limits: config.appPasswords,
+  });
+
+  let devices = 0;
+  const metrics = async () => {
+    const response = await fetch(`http://127.0.0.1:${app.ports.admin}/metrics`);
+    return parseMetrics(await response.text());
+  };
+  const events = (event: string | RegExp) =>
+    logLines.filter((line) =>
+      typeof event === 'string' ? line.event === event : event.test(String(line.event)),
+    );
+  const whole = started.move();
+  return {
+    get ports() {
+      return app.ports;
+    },
+    async createPassword(user, more = {}) {
+      devices += 1;
+      const request = { user: parseUser(user)!, name: `device ${devices}`, ...more };
+      const made = await passwords.create(request);
+      return { id: made.record.id, password: ledger(made.password.reveal()) };
+    },
+    async revoke(id) {
+      await passwords.revoke({ ids: [id] });
+    },
+    metrics,
+    async metricIs(value, name, labels = {}) {
+      const found = await eventually(async () =>
+        (await metrics()).value(name, labels) === value ? 'yes' : undefined,
+      );
+      if (found !== undefined) return;
+      throw new Error(`${name} is ${(await metrics()).value(name, labels)} after 5 s, and not ${value}`);
+    },
+    events,
+    async logged(event) {
+      const line = await eventually(async () => events(event)[0]);
+      if (line === undefined) throw new Error(`no line about ${event} was logged within 5 s`);
+      return line;
+    },
+    drain: () => app.drain(),
+    [Symbol.asyncDispose]: () => whole.disposeAsync(),
+  };
+}
+
+/** Asks every 20 ms, for 5 s at most. */
+export async function eventually<T>(ask: () => Promise<T | undefined>): Promise<T | undefined> {
+  for (const end = Date.now() + 5000; Date.now() < end; ) {
+    const answer = await ask();
+    if (answer !== undefined) return answer;
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  return undefined;
+}
