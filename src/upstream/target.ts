@@ -1,5 +1,6 @@
 // Where an upstream is and how a connection to it is protected, as the dialler needs it.
 
+import { isLoopback } from '../lib/network.ts';
 import type { UpstreamHealth } from './health.ts';
 
 export interface UpstreamAddress {
@@ -27,6 +28,27 @@ export interface UpstreamTarget {
   readonly health?: UpstreamHealth;
   /** Milliseconds for each address: name resolution, TCP, TLS and the protocol's greeting together. */
   readonly connectDeadline: number;
+}
+
+/** One that is logged in to for a user. */
+export interface LoginTarget extends UpstreamTarget {
+  /** Milliseconds from connected to the end of the login. */
+  readonly loginDeadline: number;
+  readonly onConnected: (address: UpstreamAddress, seconds: number) => void;
+  /** It was connected, and then went or fell silent. Failed connections are for its health to tell. */
+  readonly onFailed: (address: UpstreamAddress, error: Error) => void;
+}
+
+/** Whether an upstream is told where a client is: `secure` means over TLS, or to this machine (its address is `remoteAddress`). */
+export function maySendClientAddress(
+  {
+    tls,
+    sendClientAddress,
+  }: Pick<UpstreamTarget, 'tls'> & { readonly sendClientAddress: 'secure' | 'always' | 'never' },
+  remoteAddress: string,
+): boolean {
+  if (sendClientAddress !== 'secure') return sendClientAddress === 'always';
+  return tls !== 'none' || isLoopback(remoteAddress);
 }
 
 /** `host:port` as an operator writes it. */

@@ -11,11 +11,15 @@
 import type { Socket } from 'node:net';
 import type { UnavailableReason } from '../../gate/verdict.ts';
 import type { Clock } from '../../lib/clock.ts';
-import { isLoopback } from '../../lib/network.ts';
 import type { Secret } from '../../lib/secret.ts';
 import { connectUpstream } from '../../upstream/dial.ts';
 import { UpstreamUnreachableError } from '../../upstream/errors.ts';
-import type { UpstreamAddress, UpstreamTarget } from '../../upstream/target.ts';
+import {
+  type LoginTarget,
+  maySendClientAddress,
+  type UpstreamAddress,
+  type UpstreamTarget,
+} from '../../upstream/target.ts';
 import { startTls } from '../../upstream/tls.ts';
 import { UpstreamLoginError } from '../admission.ts';
 import { encodePlain } from '../sasl.ts';
@@ -46,16 +50,11 @@ export type ImapLoginMethod =
   /** One fixed account, whoever the user is. */
   | { readonly method: 'password'; readonly user: string; readonly password: Secret };
 
-export interface ImapUpstream extends UpstreamTarget {
+export interface ImapUpstream extends LoginTarget {
   readonly login: ImapLoginMethod;
-  /** Milliseconds from the greeting to the end of the login. */
-  readonly loginDeadline: number;
   readonly sendClientAddress: 'secure' | 'always' | 'never';
   /** Join an upstream that offers UNAUTHENTICATE (RFC 8437), by which a client could log in again past the gate. */
   readonly acceptUnauthenticate: boolean;
-  readonly onConnected: (address: UpstreamAddress, seconds: number) => void;
-  /** It was connected, and then went or fell silent. Failed connections are for its health to tell. */
-  readonly onFailed: (address: UpstreamAddress, error: Error) => void;
 }
 
 export interface ImapLogin {
@@ -156,7 +155,7 @@ async function greet(
 async function identify(dialogue: UpstreamDialogue, target: ImapUpstream, login: ImapLogin): Promise<void> {
   dialogue.capabilities ??= capabilitiesIn(await dialogue.askCapabilities());
   if (!dialogue.capabilities.has('ID')) return;
-  const ours: [string, string][] = maySendClientAddress(target, dialogue.socket)
+  const ours: [string, string][] = maySendClientAddress(target, dialogue.socket.remoteAddress ?? '')
     ? [
         ['x-originating-ip', login.client.address],
         ['x-originating-port', String(login.client.port)],
@@ -171,11 +170,6 @@ async function identify(dialogue: UpstreamDialogue, target: ImapUpstream, login:
     argument = encodeIdFields(new Map([...theirs, ...ours]));
   }
   if (argument !== 'NIL') await dialogue.command(`ID ${argument}`, { tolerant: true });
-}
-
-function maySendClientAddress(target: ImapUpstream, socket: Socket): boolean {
-  if (target.sendClientAddress !== 'secure') return target.sendClientAddress === 'always';
-  return target.tls !== 'none' || isLoopback(socket.remoteAddress ?? '');
 }
 
 async function authenticate(

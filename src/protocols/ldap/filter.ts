@@ -1,9 +1,11 @@
-// Search filters on the wire (RFC 4511 §4.5.1.7). They come from the config, filled in with a name; clients' pass as they are.
+// Search filters on the wire (RFC 4511 §4.5.1.7). These come from the config, filled in with a name; clients' pass as they are, once
+// they are known to be filters (well-formed.ts).
 
 import type { SearchFilter } from '../../lib/search-filter.ts';
 import { BER, encode } from './ber.ts';
 
-const TAGS = {
+/** A filter's choices. */
+export const FILTER = {
   and: 0xa0,
   or: 0xa1,
   not: 0xa2,
@@ -20,7 +22,7 @@ const ANY = 0x81;
 const FINAL = 0x82;
 
 export function encodeFilter(filter: SearchFilter): Buffer {
-  const tag = TAGS[filter.kind];
+  const tag = FILTER[filter.kind];
   switch (filter.kind) {
     case 'and':
     case 'or':

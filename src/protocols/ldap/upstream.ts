@@ -14,7 +14,7 @@ import type { Secret } from '../../lib/secret.ts';
 import type { User } from '../../lib/user.ts';
 import { connectUpstream, type DialOptions } from '../../upstream/dial.ts';
 import { PlaintextBeforeTlsError, UpstreamUnreachableError } from '../../upstream/errors.ts';
-import type { UpstreamAddress, UpstreamTarget } from '../../upstream/target.ts';
+import type { LoginTarget, UpstreamAddress, UpstreamTarget } from '../../upstream/target.ts';
 import { startTls } from '../../upstream/tls.ts';
 import { UpstreamLoginError } from '../admission.ts';
 import { DirectoryClient } from './directory-client.ts';
@@ -27,7 +27,7 @@ export type EntryRule =
   /** A search below `base`, of which exactly one entry must come. */
   | { readonly base: string; readonly filter: { readonly filter: SearchFilter } };
 
-export interface LdapUpstream extends UpstreamTarget {
+export interface LdapUpstream extends LoginTarget {
   readonly login: {
     /** The service account alone; or on behalf of the user by RFC 4370. */
     readonly method: 'bind' | 'proxied-authorization';
@@ -36,11 +36,6 @@ export interface LdapUpstream extends UpstreamTarget {
   };
   /** null only with `bind`: then nobody's entry is looked for. */
   readonly userEntry: EntryRule | null;
-  /** Milliseconds from connected to bound. */
-  readonly loginDeadline: number;
-  readonly onConnected: (address: UpstreamAddress, seconds: number) => void;
-  /** It was connected, and then went or fell silent. Failed connections are for its health to tell. */
-  readonly onFailed: (address: UpstreamAddress, error: Error) => void;
 }
 
 /** What clients may do in the directory, by route: `Admitted.route` is its index. */

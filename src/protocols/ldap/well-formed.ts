@@ -6,6 +6,7 @@
 // Nothing recurses: filters may lie in each other as deep as they like, up to a bound.
 
 import { BER, BerReader } from './ber.ts';
+import { FILTER } from './filter.ts';
 import { type Envelope, OP } from './wire.ts';
 
 /** Filters within each other; servers take fewer. */
@@ -40,20 +41,6 @@ export function isWellFormed({ bytes, op }: Envelope): boolean {
 }
 
 const NEW_SUPERIOR = 0x80;
-
-/** A filter's choices (RFC 4511 §4.5.1.7). */
-const FILTER = {
-  and: 0xa0,
-  or: 0xa1,
-  not: 0xa2,
-  equal: 0xa3,
-  substrings: 0xa4,
-  greaterOrEqual: 0xa5,
-  lessOrEqual: 0xa6,
-  present: 0x87,
-  approximately: 0xa8,
-  extensible: 0xa9,
-} as const;
 
 /** Whether these bytes are one filter (RFC 4511 §4.5.1.7) and nothing else. */
 export function isFilter(bytes: Buffer, start: number, end: number): boolean {

@@ -10,11 +10,15 @@
 
 import type { Socket } from 'node:net';
 import type { Clock } from '../../lib/clock.ts';
-import { isLoopback } from '../../lib/network.ts';
 import type { Secret } from '../../lib/secret.ts';
 import { connectUpstream } from '../../upstream/dial.ts';
 import { UpstreamUnreachableError } from '../../upstream/errors.ts';
-import type { UpstreamAddress, UpstreamTarget } from '../../upstream/target.ts';
+import {
+  type LoginTarget,
+  maySendClientAddress,
+  type UpstreamAddress,
+  type UpstreamTarget,
+} from '../../upstream/target.ts';
 import { startTls } from '../../upstream/tls.ts';
 import { UpstreamLoginError } from '../admission.ts';
 import { encodePlain } from '../sasl.ts';
@@ -36,14 +40,9 @@ export type SmtpLoginMethod =
   /** It trusts Postern's address. */
   | { readonly method: 'none' };
 
-export interface SmtpUpstream extends UpstreamTarget {
+export interface SmtpUpstream extends LoginTarget {
   readonly login: SmtpLoginMethod;
-  /** Milliseconds from the greeting to the end of the login. */
-  readonly loginDeadline: number;
   readonly sendClientAddress: 'secure' | 'always' | 'never';
-  readonly onConnected: (address: UpstreamAddress, seconds: number) => void;
-  /** It was connected, and then went or fell silent. Failed connections are for its health to tell. */
-  readonly onFailed: (address: UpstreamAddress, error: Error) => void;
 }
 
 export interface SmtpLogin {
@@ -221,6 +220,7 @@ async function tellClient(dialogue: UpstreamDialogue, target: SmtpUpstream, logi
   }
   if (offered === undefined) return;
   const { helo, sessionId } = login;
+  const maySend = maySendClientAddress(target, dialogue.remoteAddress);
   const tell = async (address: string | null): Promise<SmtpReply | undefined> => {
     const command = xclientCommand(offered, {
       ...(isLogin && { user: login.user }),
@@ -228,7 +228,6 @@ async function tellClient(dialogue: UpstreamDialogue, target: SmtpUpstream, logi
     });
     return command === undefined ? undefined : dialogue.command(command);
   };
-  const maySend = maySendClientAddress(target, dialogue);
   let answer = await tell(login.client.address);
   // "Bad ADDR syntax", says a Postfix with `inet_protocols = ipv4` of an IPv6 client: better from nowhere than from Postern.
   if (answer?.code === 501 && maySend && login.client.address.includes(':')) answer = await tell(null);
@@ -238,11 +237,6 @@ async function tellClient(dialogue: UpstreamDialogue, target: SmtpUpstream, logi
   } else if (isLogin || answer.code < 500) {
     throw failure('XCLIENT', answer, 'upstream_refused_postern');
   }
-}
-
-function maySendClientAddress(target: SmtpUpstream, { remoteAddress }: UpstreamDialogue): boolean {
-  if (target.sendClientAddress !== 'secure') return target.sendClientAddress === 'always';
-  return target.tls !== 'none' || isLoopback(remoteAddress);
 }
 
 async function authenticate(
