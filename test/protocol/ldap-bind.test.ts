@@ -135,7 +135,7 @@ describe('a bind that fails', () => {
     ['a NUL', 'alice\0'],
     ['no UTF-8', Buffer.from([0x61, 0x6c, 0xff, 0xfe])],
     ['nothing but a password', ''],
-    ['64 KiB', 'a'.repeat(65_536)],
+    ['nearly 64 KiB', 'a'.repeat(65_000)],
   ])('by the name: %s', async (_, name) => {
     await using client = await postern.client();
     const { total } = postern.upstream.connections;

@@ -11,6 +11,6 @@ export const ldapSchema = section({
   maxMessageKiB: integer(64, 1_048_576)
     .prefault(16_384)
     .describe(
-      'The longest message that a client may send once it is bound, such as an entry with a photo. Before that it is 256 KiB.',
+      'The longest message that a client may send once it is bound, such as an entry with a photo. Before that it is 64 KiB.',
     ),
 }).prefault({});

@@ -33,8 +33,8 @@ export type Handler = (dialogue: Dialogue, message: Buffer) => Promise<void> | u
 
 /** Octets that may lie unread while a message is worked on. */
 const HIGH_WATER = 65_536;
-/** Octets of answers that a client may leave untaken before its requests are left unread. */
-const MOST_UNTAKEN = 262_144;
+/** Octets of answers that a client may leave untaken before its requests are left unread: a stranger, and one that is bound. */
+const MOST_UNTAKEN = { beforeBind: 16_384, bound: 262_144 } as const;
 
 /** Milliseconds that answers may take to a client that has ended its side: most such clients are gone, and hear nothing. */
 const HALF_CLOSED_MOST = 5000;
@@ -220,8 +220,9 @@ export class Dialogue {
   }
 
   #mayRead(): boolean {
-    if (this.connection.socket.writableLength >= MOST_UNTAKEN) return false;
-    return this.bound?.mayTake ?? true;
+    const { bound } = this;
+    const most = bound === undefined ? MOST_UNTAKEN.beforeBind : MOST_UNTAKEN.bound;
+    return this.connection.socket.writableLength < most && (bound?.mayTake ?? true);
   }
 
   /** The client has said its last word: it still gets the answers that it waits for. */
