@@ -206,6 +206,8 @@ describe('names', () => {
 
   test('change, by their owner, to what a name can be and no other has', async () => {
     const { record } = await passwords.create({ user: alice, name: 'Phone' });
+    // The list is by age.
+    now += 1000;
     await passwords.create({ user: alice, name: 'Scanner' });
     expect(await passwords.rename(record.id, alice, '  Old phone ')).toBe('Old phone');
     expect(await passwords.rename(record.id, alice, 'OLD PHONE')).toBe('OLD PHONE');
