@@ -1,5 +1,6 @@
 // One function per business event: the log line and the metric that it makes. Nobody else logs or counts.
-// What a peer sent reaches a line only through `printable`; secrets are not in these arguments at all.
+// What a peer sent reaches a line only through `printable`; secrets are not in these arguments at all. Long, because it is the whole
+// list: docs/operations.md is tested against it.
 
 import type { Reason } from './gate/verdict.ts';
 import { type Clock, systemClock } from './lib/clock.ts';

@@ -1,4 +1,4 @@
-// Every English word of the portal, in one place. A translation is another object of the same type: sentences are whole, nothing
+// Every English word of the portal, in one place, however long. A translation is another object of the same type: sentences are whole, nothing
 // is glued together from pieces, what varies comes in as an argument, and plurals are chosen by Intl.PluralRules. Where a
 // sentence has a name in it that must be marked up, it is cut in `before` and `after`.
 
