@@ -99,14 +99,18 @@ test('20 connections at once with one cold secret: exactly one', async () => {
   for (const client of clients) await client[Symbol.asyncDispose]();
 });
 
-test('a revoked one is refused at once, by a process that remembers it: no run, counted as revoked', async () => {
+test('a revoked one is refused at once, by a process that remembers it: one run at most, counted as revoked', async () => {
   const { id, password } = made[7]!;
   expect(await program.login(ALICE, password)).toBe('OK');
   const refusals = await refusedFor('revoked');
   await program.postern.revoke(id);
-  const runs = await runsOf(async () => expect(await program.login(ALICE, password)).toBe(REFUSED));
-  expect(runs).toEqual({ match: 0, mismatch: 0 });
-  expect(await refusedFor('revoked')).toBe(refusals + 1);
+  // The news of it, which comes within half a second, makes the process forget what it remembers; then it is verified once more.
+  const runs = await runsOf(async () => {
+    for (let n = 0; n < 3; n++) expect(await program.login(ALICE, password)).toBe(REFUSED);
+  });
+  expect(runs.match).toBeLessThanOrEqual(1);
+  expect(runs.mismatch).toBe(0);
+  expect(await refusedFor('revoked')).toBe(refusals + 3);
   expect(await program.login(ALICE, made[8]!.password)).toBe('OK');
 });
 
