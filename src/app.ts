@@ -8,7 +8,7 @@ import { startAdmin } from './admin/http.ts';
 import type { Config } from './config/config.ts';
 import { needsRestart } from './config/restart.ts';
 import { configWarnings } from './config/warnings.ts';
-import { createEvents, type Events } from './events.ts';
+import { createEvents, createMetrics, type Events } from './events.ts';
 import { ForgetRevoked } from './gate/forget-revoked.ts';
 import { Parking } from './gate/parking.ts';
 import { RememberedVerifications } from './gate/remembered.ts';
@@ -19,7 +19,6 @@ import { type Clock, systemClock } from './lib/clock.ts';
 import { ConfigError } from './lib/errors.ts';
 import { EventLoopWatch } from './lib/event-loop.ts';
 import { createLog, type Log } from './lib/log.ts';
-import { Metrics } from './lib/metrics.ts';
 import { Turns } from './lib/turns.ts';
 import { CertificateWatch } from './listen/certificate-watch.ts';
 import { connectionsFor, openFilesLimit } from './listen/file-descriptors.ts';
@@ -77,7 +76,7 @@ const CLOSE_DEADLINE = 800;
 export async function createApp(config: Config, overrides: AppOverrides = {}): Promise<App> {
   await using started = new AsyncDisposableStack();
   const { clock = systemClock, log = createLog(config.log.level), version = 'unknown' } = overrides;
-  const metrics = new Metrics().withProcessMetrics();
+  const metrics = createMetrics().withProcessMetrics();
   const events = createEvents({ log, metrics });
   for (const warning of configWarnings(config)) events.configWarning(warning);
 

@@ -5,7 +5,7 @@ import { createServer, type Server } from 'node:http';
 import type { Metrics } from '../lib/metrics.ts';
 
 export interface AdminDeps {
-  readonly metrics: Pick<Metrics, 'render'>;
+  readonly metrics: Pick<Metrics<never>, 'render'>;
   /** Brings gauges up to date that are only worth computing when somebody looks. */
   readonly beforeScrape: () => void;
   /** Whether this instance should get traffic, and in a word why not. */

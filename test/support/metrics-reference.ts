@@ -2,8 +2,8 @@
 
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { METRICS } from '../../src/events.ts';
 import { REASONS } from '../../src/gate/verdict.ts';
-import { METRICS } from '../../src/lib/metrics.ts';
 import { PROTOCOLS } from '../../src/lib/protocol.ts';
 
 /** What a label's values are, by label, or by metric and label where that makes a difference. */
@@ -60,7 +60,7 @@ const capital = (word: string) => word.charAt(0).toUpperCase() + word.slice(1);
 
 const HEAD = `# Metrics
 
-<!-- Made by \`node test/support/metrics-reference.ts\` from src/lib/metrics.ts. Change it there. -->
+<!-- Made by \`node test/support/metrics-reference.ts\` from src/events. Change it there. -->
 
 \`GET /metrics\` on \`admin.address\` gives them in the Prometheus text format, together with Node.js' own (\`process_…\`, \`nodejs_…\`).
 Labels are words fixed in the code or names from the configuration: never a user, an address or an error's text. A label's combination

@@ -1,12 +1,20 @@
 // Each business event is one log line and one metric, and what a peer sent cannot break out of its field.
 
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { Writable } from 'node:stream';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { createEvents, type LoginFacts, printable, type SessionFacts } from '../../src/events.ts';
+import { printable } from '../../src/events/fields.ts';
+import {
+  createEvents,
+  createMetrics,
+  type LoginFacts,
+  METRICS,
+  type SessionFacts,
+} from '../../src/events.ts';
 import { UnavailableError } from '../../src/lib/errors.ts';
 import { createLog } from '../../src/lib/log.ts';
-import { Metrics } from '../../src/lib/metrics.ts';
 import type { User } from '../../src/lib/user.ts';
 import { parseMetrics } from '../support/metrics-text.ts';
 
@@ -43,7 +51,7 @@ function setUp(monotonic = () => 0) {
       },
     }),
   );
-  const metrics = new Metrics();
+  const metrics = createMetrics();
   const lines = () =>
     text
       .split('\n')
@@ -53,6 +61,20 @@ function setUp(monotonic = () => 0) {
     parseMetrics((await metrics.render()).body).value(name, labels);
   return { events: createEvents({ log, metrics, clock: { monotonic } }), lines, value };
 }
+
+test('no two subjects have an event or a metric of the same name: one would hide the other', async () => {
+  const folder = join(import.meta.dirname, '../../src/events');
+  const { events } = setUp();
+  const subjects = await Promise.all(readdirSync(folder).map((file) => import(join(folder, file))));
+  const tools = { log: createLog('silent'), metrics: createMetrics(), isWorthWarning: () => true };
+  const parts = subjects.flatMap((subject) => Object.entries<object | ((given: object) => object)>(subject));
+  const made = parts.flatMap(([name, part]) =>
+    name.endsWith('Events') && typeof part === 'function' ? Object.keys(part(tools)) : [],
+  );
+  const tables = parts.flatMap(([name, part]) => (name.endsWith('_METRICS') ? Object.keys(part) : []));
+  expect(made.toSorted()).toEqual(Object.keys(events).toSorted());
+  expect(tables.toSorted()).toEqual(Object.keys(METRICS).toSorted());
+});
 
 describe('login', () => {
   test('one line and one count', async () => {

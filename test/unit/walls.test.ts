@@ -63,7 +63,8 @@ const WALLS: readonly Wall[] = [
     ],
   },
   { of: 'admin/', may: ['events.ts', 'lib/', 'sessions/', 'throttle/throttle.ts'] },
-  { of: 'events.ts', may: ['lib/', 'gate/verdict.ts'] },
+  { of: 'events/', may: ['lib/', 'gate/verdict.ts'] },
+  { of: 'events.ts', may: ['events/', 'lib/'] },
   { of: 'main.ts', may: ['cli/', 'lib/'] },
   {
     of: 'cli/',
@@ -117,6 +118,16 @@ const files = readdirSync(SRC, { recursive: true, withFileTypes: true })
 test('src/ keeps its walls', () => {
   expect(files.length).toBeGreaterThan(10);
   expect(files.flatMap((file) => breaches(file, readFileSync(join(SRC, file), 'utf8')))).toEqual([]);
+});
+
+test('nobody but the events logs or counts; a log and a registry are made at the start, and the admin server shows one', () => {
+  const uses = files.filter((file) =>
+    sourceFacts(file, readFileSync(join(SRC, file), 'utf8')).imports.some((specifier) =>
+      /\/lib\/(log|metrics)\.ts$/.test(specifier),
+    ),
+  );
+  const allowed = ['app.ts', 'admin/http.ts', 'sandbox/start.ts'];
+  expect(uses.filter((file) => !/^events[./]/.test(file)).sort()).toEqual(allowed.sort());
 });
 
 describe('a breach is seen', () => {

@@ -4,14 +4,14 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { startAdmin } from '../../../src/admin/http.ts';
-import { Metrics } from '../../../src/lib/metrics.ts';
+import { createMetrics } from '../../../src/events.ts';
 import { parseMetrics } from '../../support/metrics-text.ts';
 
 let readiness = { ready: true, status: 'ready' };
 let scrapes = 0;
 const acceptErrors: Error[] = [];
 let admin: Awaited<ReturnType<typeof startAdmin>>;
-const metrics = new Metrics();
+const metrics = createMetrics();
 
 beforeEach(async () => {
   readiness = { ready: true, status: 'ready' };

@@ -1,13 +1,14 @@
 // What operators look things up in has everything that the code has, and nothing else: reasons, events, metrics.
 
+import { readdirSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
+import { METRICS } from '../../../src/events.ts';
 import {
   REASONS,
   REFUSED_REASONS,
   THROTTLED_REASONS,
   UNAVAILABLE_REASONS,
 } from '../../../src/gate/verdict.ts';
-import { METRICS } from '../../../src/lib/metrics.ts';
 import { metricsReference } from '../../support/metrics-reference.ts';
 import { codes, fenced, read, section, table } from './markdown.ts';
 
@@ -42,7 +43,9 @@ test('the systemd unit gives Node.js what the image gives it', () => {
 });
 
 describe('the log', () => {
-  const source = read('src/events.ts');
+  const source = readdirSync(new URL('../../../src/events', import.meta.url))
+    .map((file) => read(`src/events/${file}`))
+    .join('\n');
   const logged = [...source.matchAll(/log(?:\.(\w+)|\[\w+\])\(\s*(?:\{\s*event: '(\w+)'|line,)/g)];
 
   test('every event is in the table, and no other is', () => {

@@ -1,13 +1,13 @@
 // The registry: the table and nothing else.
 
 import { expect, test } from 'vitest';
-import { METRICS, type MetricName, Metrics } from '../../../src/lib/metrics.ts';
+import { createMetrics, METRICS } from '../../../src/events.ts';
 import { parseMetrics } from '../../support/metrics-text.ts';
 
-const text = async (metrics: Metrics) => (await metrics.render()).body;
+const text = async (metrics: ReturnType<typeof createMetrics>) => (await metrics.render()).body;
 
 test('every metric of the table is there from the start, with its type', async () => {
-  const body = await text(new Metrics());
+  const body = await text(createMetrics());
   for (const [name, { type, help }] of Object.entries(METRICS)) {
     expect(body).toContain(`# HELP ${name} ${help}\n# TYPE ${name} ${type}\n`);
   }
@@ -24,7 +24,7 @@ test('names follow the rules of Prometheus: the prefix, base units, _total for c
 });
 
 test('values move', async () => {
-  const metrics = new Metrics();
+  const metrics = createMetrics();
   const labels = { protocol: 'imap', verdict: 'refused', reason: 'revoked' };
   metrics.increment('postern_logins_total', labels);
   metrics.increment('postern_logins_total', labels, 2);
@@ -42,8 +42,8 @@ test('values move', async () => {
 });
 
 test('a name that the table does not have, or of another type, throws at once', () => {
-  const metrics = new Metrics();
-  const unknown = 'postern_unheard_of_total' as MetricName;
+  const metrics = createMetrics();
+  const unknown = 'postern_unheard_of_total' as keyof typeof METRICS;
   expect(() => metrics.increment(unknown)).toThrow(/postern_unheard_of_total/);
   expect(() => metrics.set(unknown, {}, 1)).toThrow(/postern_unheard_of_total/);
   expect(() => metrics.set('postern_logins_total', {}, 1)).toThrow();
@@ -52,7 +52,7 @@ test('a name that the table does not have, or of another type, throws at once', 
 });
 
 test('a label that the table does not have throws', () => {
-  const metrics = new Metrics();
+  const metrics = createMetrics();
   expect(() => metrics.increment('postern_logins_total', { user: 'alice@example.com' })).toThrow(/user/);
   expect(() => metrics.add('postern_connections', { listener: 'imap', client: '192.0.2.7' }, 1)).toThrow(
     /client/,
@@ -61,7 +61,7 @@ test('a label that the table does not have throws', () => {
 });
 
 test('two instances are two sets of values', async () => {
-  const [one, other] = [new Metrics(), new Metrics()];
+  const [one, other] = [createMetrics(), createMetrics()];
   one.set('postern_throttle_degraded', {}, 1);
   expect(parseMetrics(await text(other)).value('postern_throttle_degraded')).toBe(0);
 });

@@ -1,9 +1,8 @@
 // The portal's server with a store of its own, plain pages in place of the real ones, and a provider that does as it is told.
 
 import { join } from 'node:path';
-import { createEvents } from '../../../src/events.ts';
+import { createEvents, createMetrics } from '../../../src/events.ts';
 import { createLog } from '../../../src/lib/log.ts';
-import { Metrics } from '../../../src/lib/metrics.ts';
 import { NetworkSet } from '../../../src/lib/network.ts';
 import { Secret } from '../../../src/lib/secret.ts';
 import { parseUser, type User } from '../../../src/lib/user.ts';
@@ -80,7 +79,7 @@ export async function startSite(
   const url = `http://127.0.0.1:${port}`;
   const lines: string[] = [];
   const log = createLog('debug', { write: (line: string) => lines.push(line) });
-  const metrics = new Metrics();
+  const metrics = createMetrics();
   const events = createEvents({ log, metrics });
   let ahead = 0;
   let passed = 0;

@@ -1,0 +1,62 @@
+// Upstreams: connections to them, and whether their addresses are up.
+
+import type { Reason } from '../gate/verdict.ts';
+import { type MetricTable, SECONDS } from '../lib/metrics.ts';
+import { printable } from './fields.ts';
+import type { Subject } from './subject.ts';
+
+export const UPSTREAM_METRICS = {
+  postern_upstream_up: {
+    type: 'gauge',
+    help: '1 if any address of the upstream is usable, as far as is known; 0 if all are down.',
+    labels: ['upstream'],
+  },
+  postern_upstream_connect_seconds: {
+    type: 'histogram',
+    help: 'Time to connect to an upstream: TCP, TLS and greeting.',
+    labels: ['upstream'],
+    buckets: SECONDS,
+  },
+} as const satisfies MetricTable;
+
+export function upstreamEvents({ log, metrics }: Subject<keyof typeof UPSTREAM_METRICS>) {
+  return {
+    upstreamConnected(upstream: string, seconds: number) {
+      metrics.observe('postern_upstream_connect_seconds', { upstream }, seconds);
+    },
+    upstreamUp(upstream: string, up: boolean) {
+      metrics.set('postern_upstream_up', { upstream }, up ? 1 : 0);
+    },
+    /** It is not in the config any more. */
+    upstreamGone(upstream: string) {
+      metrics.remove('postern_upstream_up', { upstream });
+    },
+    /** One connection to it, which does not mean that the next will fail. */
+    upstreamFailed(upstream: string, address: string, detail: string) {
+      log.warn(
+        { event: 'upstream_failed', upstream, address, detail: printable(detail) },
+        'a connection to the upstream failed',
+      );
+    },
+    /** `mend`: it will not pass by itself. */
+    upstreamDown(upstream: string, address: string, detail: string, mend: boolean) {
+      log[mend ? 'error' : 'warn'](
+        { event: 'upstream_down', upstream, address, detail: printable(detail) },
+        'upstream address is down: no login is sent there until a probe succeeds',
+      );
+    },
+    upstreamRecovered(upstream: string, address: string, seconds: number) {
+      log.info(
+        { event: 'upstream_recovered', upstream, address, seconds: Number(seconds.toFixed(3)) },
+        'upstream address is up again',
+      );
+    },
+    /** A misconfiguration that only the operator can mend. */
+    upstreamRefusedPostern(upstream: string, reason: Reason, detail: string) {
+      log.error(
+        { event: 'upstream_refused', upstream, reason, detail: printable(detail) },
+        'upstream login failed',
+      );
+    },
+  };
+}
