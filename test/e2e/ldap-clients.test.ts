@@ -9,7 +9,7 @@ import { Client, InvalidCredentialsError } from 'ldapts';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Secret } from '../../src/lib/secret.ts';
 import { encodeBind } from '../../src/protocols/ldap/requests.ts';
-import { type DirectoryAccount, script, urlOf } from '../support/ldap-clients.ts';
+import { type DirectoryAccount, ldapScript as script, urlOf } from '../support/ldap-clients.ts';
 import { ALICE, BOB, type DirectoryChain, startPosternBeforeSlapd } from '../support/postern-before-slapd.ts';
 import { ledger } from '../support/secrets-ledger.ts';
 import { BASE, PEOPLE, SERVICE, ZOE } from '../support/slapd.ts';

@@ -2,14 +2,15 @@
 // unpacked beside the system, under node_modules: only the tests know of it. The libraries that it needs are installed.
 
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { existsSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { type AptGet, unpackedRoot, unpackPackages } from './unpacked-packages.ts';
 
 /** cyrus-common has the master process and the libraries, sasl2-bin the program that sets passwords. */
 const PACKAGES = ['cyrus-imapd', 'cyrus-common', 'sasl2-bin'];
 
 /** The root of the unpacked packages. */
-const ROOT = join(import.meta.dirname, '..', '..', 'node_modules', '.cache', 'postern-tests', 'cyrus');
+const ROOT = unpackedRoot('cyrus');
 
 export interface CyrusFiles {
   /** `master`, `imapd`, `ctl_cyrusdb` and more. */
@@ -51,30 +52,8 @@ export function cyrusCanRun(): boolean {
 }
 
 /** Downloads and unpacks what is not there yet. Needs no root; false if apt-get could not, in its own words. */
-export function unpackCyrus(aptGet: (args: readonly string[], directory: string) => boolean): boolean {
-  if (unpackedCyrus() !== undefined) return true;
-  mkdirSync(dirname(ROOT), { recursive: true });
-  // Renamed when it is complete: an interrupted run leaves nothing that looks like Cyrus.
-  const aside = mkdtempSync(`${ROOT}-`);
-  try {
-    const root = join(aside, 'root');
-    const downloads = join(aside, 'packages');
-    mkdirSync(root);
-    mkdirSync(downloads);
-    if (!aptGet(['download', ...PACKAGES], downloads)) return false;
-    for (const name of readdirSync(downloads)) {
-      const { status } = spawnSync('dpkg-deb', ['--extract', join(downloads, name), root], {
-        stdio: 'inherit',
-      });
-      if (status !== 0) return false;
-    }
-    // Kept beside it: the names of the libraries are asked of them.
-    renameSync(downloads, join(root, 'packages'));
-    renameSync(root, ROOT);
-    return true;
-  } finally {
-    rmSync(aside, { recursive: true, force: true });
-  }
+export function unpackCyrus(aptGet: AptGet): boolean {
+  return unpackPackages('cyrus', PACKAGES, aptGet);
 }
 
 /** The Debian packages of the libraries that the unpacked programs are linked with. */

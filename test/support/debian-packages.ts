@@ -42,4 +42,37 @@ export const DEBIAN_PACKAGES: readonly DebianPackage[] = [
   { name: 'postfix', use: 'the mail server behind Postern', program: '/usr/lib/postfix/sbin/master' },
   { name: 'msmtp', use: 'an SMTP client for scripts', program: 'msmtp' },
   { name: 'swaks', use: 'an SMTP client that knows every way to log in', program: 'swaks' },
+  { name: 'fetchmail', use: 'a program that fetches mail by IMAP', program: 'fetchmail' },
+  { name: 'getmail6', use: 'another', program: 'getmail' },
+  { name: 'offlineimap3', use: 'a program that mirrors a mailbox', program: 'offlineimap' },
+  { name: 's-nail', use: 'a mailer for a terminal', program: 's-nail' },
+  { name: 'php-cli', use: 'PHP, for the clients below', program: '/usr/bin/php' },
+  { name: 'php-imap', use: 'its IMAP client', program: '/etc/php/8.2/cli/conf.d/20-imap.ini' },
+  { name: 'php-ldap', use: 'its LDAP client', program: '/etc/php/8.2/cli/conf.d/20-ldap.ini' },
+  {
+    name: 'libphp-phpmailer',
+    use: 'an SMTP client in PHP',
+    program: '/usr/share/php/libphp-phpmailer/autoload.php',
+  },
+  {
+    name: 'libmail-imapclient-perl',
+    use: 'an IMAP client in Perl',
+    program: '/usr/share/perl5/Mail/IMAPClient.pm',
+  },
+  { name: 'openjdk-17-jdk-headless', use: 'Java, with its LDAP client (JNDI)', program: '/usr/bin/javac' },
+  {
+    name: 'libmail-java',
+    use: 'JavaMail, its clients for IMAP and SMTP',
+    program: '/usr/share/java/javax.mail.jar',
+  },
+  {
+    name: 'apache2-bin',
+    use: 'a web server that asks the directory who may in',
+    program: '/usr/sbin/apache2',
+  },
+  {
+    name: 'libaprutil1-ldap',
+    use: 'how it asks',
+    program: '/usr/lib/x86_64-linux-gnu/apr-util-1/apr_ldap.so',
+  },
 ];

@@ -5,6 +5,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Outcome, run } from './child-process.ts';
 import { newLogFile } from './run-directory.ts';
+import { type Interpreter, script } from './scripts.ts';
 import { tempDir } from './temp-dir.ts';
 
 /** A directory, and whom to bind there as. */
@@ -69,18 +70,11 @@ export function namesIn(ldif: string): string[] {
   return [...ldif.matchAll(/^dn: (.*)$/gm)].map(([, dn]) => dn as string);
 }
 
-/** A script for Debian's own interpreter that reads what it has to know as JSON from stdin. What it printed is logged. */
-export async function script(
-  interpreter: 'python3' | 'perl',
+/** A script for Debian's own interpreter; the directory's URL is among what it reads. */
+export function ldapScript(
+  interpreter: Interpreter,
   text: string,
-  facts: DirectoryAccount,
+  account: DirectoryAccount,
 ): Promise<Outcome> {
-  using dir = tempDir();
-  const file = join(dir.path, 'client');
-  writeFileSync(file, text);
-  const outcome = await run(`/usr/bin/${interpreter}`, [file], {
-    input: JSON.stringify({ ...facts, url: urlOf(facts) }),
-  });
-  writeFileSync(newLogFile(interpreter), `${outcome.stdout}${outcome.stderr}`);
-  return outcome;
+  return script(interpreter, text, { ...account, url: urlOf(account) });
 }
