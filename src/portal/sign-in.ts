@@ -75,9 +75,12 @@ export function signInRoutes(app: FastifyInstance, context: PortalContext): void
 
   app.post('/sign-out', async (request, reply) => {
     const session = await sessions.find(request.cookies[cookies.session]);
-    if (session !== undefined) {
-      const isOurs = isFromHere(request, context.publicUrl) && hasToken(request, session.csrf);
-      if (!isOurs) return notice(reply, 403, { kind: 'stale_form' });
+    // A form of another site comes without the cookie, and may not take it away for that.
+    const isOurs =
+      isFromHere(request, context.publicUrl) && (session === undefined || hasToken(request, session.csrf));
+    if (!isOurs) {
+      events.portalRejected('csrf');
+      return notice(reply, 403, { kind: 'stale_form' });
     }
     reply.clearCookie(cookies.session, cookieOptions(cookies));
     if (session === undefined) return reply.redirect('/signed-out', 303);
