@@ -13,7 +13,7 @@ export const PORTAL_METRICS = {
   },
   postern_portal_rejected_total: {
     type: 'counter',
-    help: 'Requests and connections to the portal that were rejected: too many, or a change that no page of the portal asked for.',
+    help: 'Requests and connections to the portal that were rejected: too many, a change that no page of the portal asked for, or embedded by another site.',
     labels: ['reason'],
   },
   postern_portal_mail_total: {
@@ -33,7 +33,7 @@ export function portalEvents({ log, metrics, isWorthWarning }: Subject<keyof typ
       const line = { event: 'portal_sign_in', result, detail: printable(detail) };
       log[isNews ? 'warn' : 'debug'](line, SIGN_IN_RESULTS[result]);
     },
-    portalRejected(reason: 'rate' | 'connections' | 'csrf') {
+    portalRejected(reason: 'rate' | 'connections' | 'csrf' | 'embedded') {
       metrics.increment('postern_portal_rejected_total', { reason });
       const level = isWorthWarning(`portal ${reason}`) ? 'warn' : 'debug';
       log[level]({ event: 'portal_rejected', reason }, 'the portal rejected a request');

@@ -10,10 +10,14 @@ import { hasToken, isFromHere } from './csrf.ts';
 import { formPage } from './pages/form-page.ts';
 import { plainNotice } from './plain-notice.ts';
 import type { PortalContext } from './portal-context.ts';
+import { sourceOf } from './request-source.ts';
 import { returnPath } from './return-path.ts';
 import { signInPath } from './sign-in.ts';
 
-/** Of one network, an office behind one address perhaps; of one sign-in; and what makes the provider work. */
+/**
+ * Of one network, an office behind one address perhaps; of one sign-in; and what makes the provider work. Each source of requests has
+ * a rate of its own, see request-source.ts.
+ */
 export const RATES = {
   network: { burst: 300, perSecond: 30 },
   session: { burst: 120, perSecond: 10 },
@@ -31,7 +35,14 @@ export function addressOf(request: FastifyRequest): string {
 export function bound(app: FastifyInstance, context: PortalContext): void {
   const perNetwork = new Buckets(RATES.network, context.clock);
   app.addHook('onRequest', async (request, reply) => {
-    if (perNetwork.take(context.networkOf(request))) return;
+    const source = sourceOf(request);
+    if (source === 'embedded') {
+      // Neither counted nor looked at: what another site embeds comes by the thousand, from people who know nothing of it.
+      context.events.portalRejected('embedded');
+      reply.code(403).type('text/html; charset=utf-8');
+      return reply.send(plainNotice('This page does not open inside another.'));
+    }
+    if (perNetwork.take(`${source} ${context.networkOf(request)}`)) return;
     context.events.portalRejected('rate');
     // A page of a few bytes: nothing is rendered for a flood.
     reply
@@ -59,7 +70,7 @@ export function behindSignIn(app: FastifyInstance, context: PortalContext): void
       if (isForm(request)) return undefined;
       return askToSignIn(request, reply, context, pageOf(request), false);
     }
-    if (!perSession.take(signedIn.sessionId)) {
+    if (!perSession.take(`${sourceOf(request)} ${signedIn.sessionId}`)) {
       context.events.portalRejected('rate');
       return notice(reply, 429, { kind: 'too_many_requests' });
     }

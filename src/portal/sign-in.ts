@@ -16,6 +16,7 @@ import { cookieOptions } from './cookies.ts';
 import { hasToken, isFromHere } from './csrf.ts';
 import type { PortalContext } from './portal-context.ts';
 import { type Redeemed, type SignInChecks, SignInError } from './provider.ts';
+import { type RequestSource, sourceOf } from './request-source.ts';
 import { returnPath } from './return-path.ts';
 import { seal, unseal } from './seal.ts';
 import type { PortalTerms } from './terms.ts';
@@ -35,6 +36,8 @@ const CONTEXT = 'sign-in';
 
 interface UnderWay extends SignInChecks {
   readonly returnTo: string;
+  /** Where the request that began it came from. */
+  readonly source: RequestSource;
   /** Whose session it is to be a fresh sign-in for; undefined: anybody's. */
   readonly fresh?: { readonly user: User; readonly forced: boolean };
   readonly startedAt: number;
@@ -45,22 +48,28 @@ export function signInRoutes(app: FastifyInstance, context: PortalContext): void
   const used = new BoundedMap<true>(MOST_USED);
 
   app.get('/sign-in', async (request, reply) => {
-    if (!context.signInRate.take(context.networkOf(request)))
-      return notice(reply, 429, { kind: 'too_many_requests' });
+    const source = sourceOf(request);
+    if (!isWithinRate(request, source)) return notice(reply, 429, { kind: 'too_many_requests' });
     const query = request.query as Record<string, unknown>;
     const returnTo = returnPath(query.return);
     const present = query.fresh === '1' ? await sessions.find(request.cookies[cookies.session]) : undefined;
-    return start(request, reply, returnTo, present && { user: present.user, forced: false });
+    return start(request, reply, {
+      returnTo,
+      source,
+      ...(present && { fresh: { user: present.user, forced: false } }),
+    });
   });
 
   app.get('/sign-in/callback', async (request, reply) => {
-    if (!context.signInRate.take(context.networkOf(request)))
-      return notice(reply, 429, { kind: 'too_many_requests' });
-    const underWay = takeUnderWay(request, reply);
+    const underWay = findUnderWay(request);
     if (underWay === undefined) {
       events.portalSignIn('failed', 'no sign-in of this browser is under way with that state');
       return notice(reply, 400, { kind: 'sign_in_failed', retry: '/sign-in' });
     }
+    // Everybody comes back from another site: what counts is where they had set out from.
+    if (!isWithinRate(request, underWay.source)) return notice(reply, 429, { kind: 'too_many_requests' });
+    reply.clearCookie(cookieOf(underWay.state), cookieOptions(cookies));
+    used.set(underWay.state, true);
     const retry = retryPath(underWay);
     const terms = context.terms();
     let redeemed: Redeemed;
@@ -96,18 +105,21 @@ export function signInRoutes(app: FastifyInstance, context: PortalContext): void
 
   app.get('/signed-out', (_request, reply) => notice(reply, 200, { kind: 'signed_out' }));
 
+  function isWithinRate(request: FastifyRequest, source: RequestSource): boolean {
+    return context.signInRate.take(`${source} ${context.networkOf(request)}`);
+  }
+
   async function start(
     request: FastifyRequest,
     reply: FastifyReply,
-    returnTo: string,
-    fresh: UnderWay['fresh'],
+    wanted: Pick<UnderWay, 'returnTo' | 'source' | 'fresh'>,
   ) {
+    const { fresh } = wanted;
     const underWay: UnderWay = {
       state: randomBytes(STATE_BYTES).toString('base64url'),
       nonce: randomBytes(STATE_BYTES).toString('base64url'),
       verifier: randomBytes(32).toString('base64url'),
-      returnTo,
-      ...(fresh && { fresh }),
+      ...wanted,
       startedAt: clock.now(),
     };
     let url: URL;
@@ -121,25 +133,24 @@ export function signInRoutes(app: FastifyInstance, context: PortalContext): void
       return refuse(reply, error, retryPath(underWay));
     }
     forgetMany(request, reply);
-    const name = cookies.signIn + underWay.state.slice(0, SUFFIX_LENGTH);
     const value = seal(underWay, sealingKey, CONTEXT);
-    reply.setCookie(name, value, { ...cookieOptions(cookies), maxAge: PATIENCE / 1000 });
+    reply.setCookie(cookieOf(underWay.state), value, { ...cookieOptions(cookies), maxAge: PATIENCE / 1000 });
     return reply.redirect(url.href, 302);
   }
 
-  /** The sign-in that a callback answers, which it can do once. */
-  function takeUnderWay(request: FastifyRequest, reply: FastifyReply): UnderWay | undefined {
+  function cookieOf(state: string): string {
+    return cookies.signIn + state.slice(0, SUFFIX_LENGTH);
+  }
+
+  /** The sign-in that a callback answers, unless it has been answered. */
+  function findUnderWay(request: FastifyRequest): UnderWay | undefined {
     const { state } = request.query as { state?: unknown };
     if (typeof state !== 'string' || !STATE.test(state)) return undefined;
-    const name = cookies.signIn + state.slice(0, SUFFIX_LENGTH);
-    const value = request.cookies[name];
+    const value = request.cookies[cookieOf(state)];
     if (value === undefined) return undefined;
-    reply.clearCookie(name, cookieOptions(cookies));
     const underWay = unseal(value, sealingKey, CONTEXT) as UnderWay | undefined;
     if (underWay?.state !== state || used.peek(state) !== undefined) return undefined;
-    if (clock.now() - underWay.startedAt > PATIENCE) return undefined;
-    used.set(state, true);
-    return underWay;
+    return clock.now() - underWay.startedAt > PATIENCE ? undefined : underWay;
   }
 
   function forgetMany(request: FastifyRequest, reply: FastifyReply): void {
@@ -191,7 +202,10 @@ export function signInRoutes(app: FastifyInstance, context: PortalContext): void
     // No tolerance: with one, a page that asks for less would send them here again and again.
     if (fresh !== undefined && now - signedInAt > provider.maxAge) {
       // There are providers that do not heed max_age: it is asked for in other words, once.
-      if (!fresh.forced) return start(request, reply, underWay.returnTo, { ...fresh, forced: true });
+      if (!fresh.forced) {
+        const { returnTo, source } = underWay;
+        return start(request, reply, { returnTo, source, fresh: { ...fresh, forced: true } });
+      }
       return refuseUser(403, 'no recent auth_time', { kind: 'sign_in_not_fresh', retry });
     }
     const before = await sessions.find(request.cookies[cookies.session]);

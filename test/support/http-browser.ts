@@ -1,6 +1,9 @@
 // As much of a browser as signing in takes: cookies by host (RFC 6265 knows no ports, so by host and port here), redirects one at a
 // time, forms posted as a page of that origin would.
 
+import { once } from 'node:events';
+import { type IncomingMessage, request } from 'node:http';
+
 export interface Page {
   readonly url: string;
   readonly status: number;
@@ -29,7 +32,7 @@ export class HttpBrowser {
     if (jar.size > 0 && !headers.has('cookie')) {
       headers.set('cookie', [...jar].map(([name, value]) => `${name}=${value}`).join('; '));
     }
-    const answer = await fetch(url, { ...init, headers, redirect: 'manual' });
+    const answer = await exchange(url, init, headers);
     for (const line of answer.headers.getSetCookie()) {
       const [pair = ''] = line.split(';');
       const equals = pair.indexOf('=');
@@ -38,7 +41,7 @@ export class HttpBrowser {
       if (isGone) jar.delete(name);
       else jar.set(name, value);
     }
-    return { url, status: answer.status, headers: answer.headers, body: await answer.text() };
+    return answer;
   }
 
   /** Follows redirects, and pages that lead on by themselves, until there is a page; at most 15. */
@@ -73,6 +76,27 @@ export class HttpBrowser {
   async signIn(url: string, name: string, options: { secondStep?: boolean } = {}): Promise<Page> {
     return this.signInAt(await this.open(url), name, options);
   }
+}
+
+/** Not fetch(), which writes a `Sec-Fetch-Mode` of its own: here each header is the caller's. */
+async function exchange(url: string, { method = 'GET', body }: RequestInit, headers: Headers): Promise<Page> {
+  const text = body == null ? '' : String(body);
+  if (body instanceof URLSearchParams && !headers.has('content-type')) {
+    headers.set('content-type', 'application/x-www-form-urlencoded;charset=UTF-8');
+  }
+  if (text !== '') headers.set('content-length', String(Buffer.byteLength(text)));
+  const outgoing = request(url, { method, headers: Object.fromEntries(headers) });
+  // The server may answer, and hang up, before it has heard all.
+  outgoing.on('error', () => {});
+  outgoing.end(text);
+  const [answer] = (await once(outgoing, 'response')) as [IncomingMessage];
+  const heard = new Headers();
+  for (let at = 0; at < answer.rawHeaders.length; at += 2) {
+    heard.append(answer.rawHeaders[at]!, answer.rawHeaders[at + 1]!);
+  }
+  const chunks: Buffer[] = [];
+  for await (const chunk of answer as AsyncIterable<Buffer>) chunks.push(chunk);
+  return { url, status: answer.statusCode ?? 0, headers: heard, body: Buffer.concat(chunks).toString() };
 }
 
 function formOf(url: string, fields: Record<string, string>, init: RequestInit): RequestInit {

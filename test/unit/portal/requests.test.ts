@@ -77,7 +77,8 @@ describe('cross-site request forgery', () => {
     ],
     ['typed by the user', { 'sec-fetch-site': 'none' }],
   ])('a right token from %s', async (_, headers) => {
-    await expectRefused(await make({ _csrf: csrf }, headers));
+    const form = { 'sec-fetch-mode': 'navigate', 'sec-fetch-dest': 'document' };
+    await expectRefused(await make({ _csrf: csrf }, { ...form, ...headers }));
   });
 
   test('a right token from nowhere', async () => {
