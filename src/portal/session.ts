@@ -37,12 +37,19 @@ export class PortalSessions {
     this.#bounds = deps.bounds;
   }
 
-  /** Gives what the cookie is to hold: always a new value, whatever the browser had before. */
-  async start(who: { user: User; isAdmin: boolean; signedInAt: number }, idToken: string): Promise<string> {
+  /**
+   * Gives what the cookie is to hold: always a new value, whatever the browser had before. Undefined: the user has been disabled
+   * meanwhile, and nothing was started.
+   */
+  async start(
+    who: { user: User; isAdmin: boolean; signedInAt: number },
+    idToken: string,
+  ): Promise<string | undefined> {
     const cookie = randomBytes(ID_BYTES).toString('base64url');
     const now = this.#clock.now();
     const id = idOf(cookie);
-    await this.#store.addPortalSession({ ...who, id, createdAt: now, seenAt: now }, MOST_PER_USER);
+    const session = { ...who, id, createdAt: now, seenAt: now };
+    if (!(await this.#store.addPortalSession(session, MOST_PER_USER))) return undefined;
     if (idToken.length <= LONGEST_ID_TOKEN) this.#idTokens.set(id, idToken);
     return cookie;
   }

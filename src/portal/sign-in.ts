@@ -196,8 +196,8 @@ export function signInRoutes(app: FastifyInstance, context: PortalContext): void
         retry,
       });
     }
-    if (await context.isDisabled(user))
-      return refuseUser(403, 'the user is disabled', { kind: 'user_disabled' });
+    const refuseDisabled = () => refuseUser(403, 'the user is disabled', { kind: 'user_disabled' });
+    if (await context.isDisabled(user)) return refuseDisabled();
     const { fresh } = underWay;
     // No tolerance: with one, a page that asks for less would send them here again and again.
     if (fresh !== undefined && now - signedInAt > provider.maxAge) {
@@ -212,6 +212,7 @@ export function signInRoutes(app: FastifyInstance, context: PortalContext): void
     if (before !== undefined) await sessions.end(before.sessionId);
     const isAdmin = admins !== null && satisfies(claims, admins);
     const cookie = await sessions.start({ user, isAdmin, signedInAt }, idToken);
+    if (cookie === undefined) return refuseDisabled();
     reply.setCookie(cookies.session, cookie, cookieOptions(cookies));
     events.portalSignIn('signed_in', null);
     await audit.record({ by: user, user, action: 'signed_in', from });

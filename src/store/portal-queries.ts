@@ -7,7 +7,17 @@ import type { AuditTable, PortalSessionsTable, Schema } from './schema.ts';
 
 type Queries = Kysely<Schema> | Transaction<Schema>;
 
-export async function addPortalSession(db: Queries, session: PortalSession, most: number): Promise<void> {
+export async function addPortalSession(
+  db: Transaction<Schema>,
+  session: PortalSession,
+  most: number,
+): Promise<boolean> {
+  const user = await db
+    .selectFrom('users')
+    .where('name', '=', session.user)
+    .select('disabled_at')
+    .executeTakeFirst();
+  if (user !== undefined && user.disabled_at !== null) return false;
   await db
     .insertInto('portal_sessions')
     .values({
@@ -32,6 +42,7 @@ export async function addPortalSession(db: Queries, session: PortalSession, most
         .select('id'),
     )
     .execute();
+  return true;
 }
 
 export async function portalSession(db: Queries, id: string): Promise<PortalSession | undefined> {

@@ -63,8 +63,8 @@ export interface UserSummary {
 
 /** Every method rejects with StoreUnavailableError when the store does not answer. */
 export interface PortalStore {
-  /** Adds it, and deletes the user's oldest ones past `most`. */
-  addPortalSession(session: PortalSession, most: number): Promise<void>;
+  /** Adds it, and deletes the user's oldest ones past `most`. Gives whether it did: not if the user is disabled. */
+  addPortalSession(session: PortalSession, most: number): Promise<boolean>;
   /** Undefined if there is none, or its user is disabled. */
   portalSession(id: string): Promise<PortalSession | undefined>;
   touchPortalSession(id: string, seenAt: number): Promise<void>;

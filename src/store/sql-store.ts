@@ -156,8 +156,9 @@ export class SqlStore implements UnwatchedStore {
         .values({ name: user, disabled_at: disabledAt })
         .onConflict((conflict) => conflict.column('name').doUpdateSet({ disabled_at: disabledAt }))
         .execute();
-      // Gone for good: whoever is enabled again signs in again.
-      if (disabledAt !== null) await portal.endPortalSessions(transaction, { user });
+      // Gone for good: whoever is enabled again signs in again. At both: where transactions do not wait for each other, a sign-in
+      // that began before may have been added since.
+      await portal.endPortalSessions(transaction, { user });
       await raiseRevision(transaction);
     });
   }
@@ -211,7 +212,7 @@ export class SqlStore implements UnwatchedStore {
     });
   }
 
-  addPortalSession(session: PortalSession, most: number): Promise<void> {
+  addPortalSession(session: PortalSession, most: number): Promise<boolean> {
     return this.#transact((transaction) => portal.addPortalSession(transaction, session, most));
   }
 

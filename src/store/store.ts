@@ -83,7 +83,7 @@ export interface Store extends PortalStore, AsyncDisposable {
   rehash(id: string, oldHash: string, newHash: string): Promise<boolean>;
   /** All in one transaction. The newest use of a record wins, in whatever order they come. */
   noteUses(uses: readonly NotedUse[]): Promise<void>;
-  /** Disabling ends the user's sign-ins to the portal for good. */
+  /** Ends the user's sign-ins to the portal for good, those too that are added while the user is disabled. */
   setUserDisabled(user: User, disabledAt: number | null): Promise<void>;
   /** Standing of records by id; an id that does not exist any more counts as revoked. */
   standings(ids: readonly string[]): Promise<Map<string, Standing>>;

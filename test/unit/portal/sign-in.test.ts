@@ -351,6 +351,26 @@ describe('who it is', () => {
     expect((await signIn(site, browser)).status).toBe(303);
   });
 
+  test('nor one who is disabled while they sign in, not even once they are enabled again', async () => {
+    const select = site.store.select.bind(site.store);
+    // The last look before the session: a command disables the user just behind it.
+    site.store.select = async (...args) => {
+      const seen = await select(...args);
+      site.store.select = select;
+      await site.passwords.setUserDisabled(alice, true);
+      return seen;
+    };
+    const page = await signIn(site, browser);
+    expect({ status: page.status, kind: kindOf(page) }).toEqual({ status: 403, kind: 'user_disabled' });
+    expect(isSignedIn()).toBe(false);
+    expect((await site.store.audit({ user: alice, most: 1 }))[0]).toMatchObject({
+      action: 'sign_in_refused',
+      detail: 'the user is disabled',
+    });
+    await site.passwords.setUserDisabled(alice, false);
+    expect(await whoIs(site, browser)).toBeUndefined();
+  });
+
   test('each sign-in and each refusal is an audit record', async () => {
     await signIn(site, browser);
     await signIn(site, browser, { amr: ['pwd'] });

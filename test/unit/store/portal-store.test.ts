@@ -36,7 +36,7 @@ function session(given: Partial<PortalSession> = {}): PortalSession {
 
 const add = async (given: Partial<PortalSession> = {}, most = 10) => {
   const added = session(given);
-  await store.addPortalSession(added, most);
+  expect(await store.addPortalSession(added, most)).toBe(true);
   return added;
 };
 
@@ -47,6 +47,25 @@ describe('portal sessions', () => {
     expect(await store.portalSession(plain.id)).toEqual(plain);
     expect(await store.portalSession(admin.id)).toEqual(admin);
     expect(await store.portalSession('another')).toBeUndefined();
+  });
+
+  test('none begins for a user who is disabled, nor comes to life when they are enabled', async () => {
+    await store.setUserDisabled(alice, 1);
+    const late = session();
+    expect(await store.addPortalSession(late, 10)).toBe(false);
+    await add({ user: bob });
+    await store.setUserDisabled(alice, null);
+    expect(await store.portalSession(late.id)).toBeUndefined();
+    await add();
+  });
+
+  test('what got in all the same, by an older program or database, ends when the user is enabled', async () => {
+    const { id } = await add();
+    const other = new Database(file);
+    other.prepare('insert into users (name, disabled_at) values (?, 1)').run(alice);
+    other.close();
+    await store.setUserDisabled(alice, null);
+    expect(await store.portalSession(id)).toBeUndefined();
   });
 
   test('an id is taken once', async () => {
