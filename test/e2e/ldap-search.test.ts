@@ -8,6 +8,7 @@ import { BASE, PEOPLE, SERVICE, ZOE } from '../support/slapd.ts';
 
 /** Result codes (RFC 4511 appendix A), which are the exit codes of ldap-utils. */
 const STRONGER_AUTH_REQUIRED = 8;
+const CONSTRAINT_VIOLATION = 19;
 const INAPPROPRIATE_AUTHENTICATION = 48;
 const INVALID_CREDENTIALS = 49;
 const INSUFFICIENT_ACCESS = 50;
@@ -173,6 +174,34 @@ describe('what slapd hears, and what it does not', () => {
     const { code, stdout } = await ldapSearch(account, bobs);
     expect(code).not.toBe(0);
     expect(namesIn(stdout)).toEqual([]);
+  });
+});
+
+describe('what a client says of itself by a control', () => {
+  let chain: DirectoryChain;
+  let account: DirectoryAccount;
+  beforeAll(async () => {
+    chain = await startPosternBeforeSlapd({ directory: '{ operations: [search, modify, add] }' });
+    account = await chain.account('alice@example.com', ALICE);
+  });
+  afterAll(() => chain?.[Symbol.asyncDispose]());
+
+  test('is not in slapd’s log (session tracking), where it is if it goes there directly', async () => {
+    const tracked = (value: string) => ['-e', 'sessiontracking', '-b', BASE, '-s', 'base', `(cn=${value})`];
+    expect((await ldapSearch(chain.direct(ALICE), tracked('directly'))).code).toBe(0);
+    await chain.slapd.logged(/op=\d+ \[IP=\S+ NAME=[^\]]*\] SRCH .*cn=directly/);
+    const from = chain.slapd.log().length;
+    expect((await ldapSearch(account, tracked('through'))).code).toBe(0);
+    await chain.slapd.logged(/cn=through/);
+    expect(chain.slapd.log().slice(from)).not.toMatch(/NAME=|USERNAME=/);
+  });
+
+  test('does not make it anybody’s creator (relaxed rules)', async () => {
+    const forged = `dn: ${ALICE}\nchangetype: modify\nreplace: modifiersName\nmodifiersName: ${BOB}\n`;
+    expect((await ldapTool('ldapmodify', account, ['-e', 'relax'], forged)).code).toBe(CONSTRAINT_VIOLATION);
+    const from = chain.slapd.log().length;
+    expect((await ldapTool('ldapmodify', account, ['-e', '!relax'], forged)).code).toBe(12);
+    expect(chain.slapd.log().slice(from)).not.toContain(' MOD ');
   });
 });
 

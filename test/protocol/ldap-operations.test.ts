@@ -99,25 +99,43 @@ describe('by default', () => {
     expect(passed(from)).toEqual([]);
   });
 
-  test('a client’s own proxied authorization: critical is refused, otherwise it is taken out', async () => {
-    const from = postern.upstream.requests.length;
-    await using client = await postern.bound();
-    for (const oid of [OIDS.proxied, '2.16.840.1.113730.3.4.12']) {
-      const critical = search(2, PEOPLE, { controls: [control(oid, true, 'dn:cn=admin')] });
+  test.each([
+    ['proxied authorization', '2.16.840.1.113730.3.4.18', 'dn:cn=admin'],
+    ['its first version', '2.16.840.1.113730.3.4.12', 'dn:cn=admin'],
+    [
+      'session tracking',
+      '1.3.6.1.4.1.21008.108.63.1',
+      tlv(0x30, ...['6.6.6.6', 'x', '1.2', 'bob'].map(text)),
+    ],
+    ['relaxed rules', '1.3.6.1.4.1.4203.666.5.12', undefined],
+    ['the rights of another', '1.3.6.1.4.1.42.2.27.9.5.2', 'dn:cn=admin'],
+    ['groups of one’s own', '1.3.18.0.2.10.21', tlv(0x30)],
+    ['an audit’s words', '1.3.18.0.2.10.22', tlv(0x30)],
+    ['a client behind it', '1.3.6.1.4.1.30221.2.5.2', tlv(0x30)],
+    ['an owner of one’s choice', '1.2.840.113556.1.4.2255', 'S-1-5-32-544'],
+    ['part of a transaction', '1.3.6.1.1.21.2', 'id'],
+  ])(
+    'a control that says who or where a client is (%s): critical is refused, otherwise it is taken out',
+    async (_, oid, value) => {
+      const from = postern.upstream.requests.length;
+      await using client = await postern.bound();
+      const critical = search(2, PEOPLE, { controls: [control(oid, true, value)] });
       expect(await client.ask(critical)).toMatchObject({ id: 2, op: 'searchDone', code: 12 });
-      const whoAmI = message(3, tlv(0x77, tlv(0x80, OIDS.whoAmI)), control(oid, true, 'dn:cn=admin'));
+      const whoAmI = message(3, tlv(0x77, tlv(0x80, OIDS.whoAmI)), control(oid, true, value));
       expect(await client.ask(whoAmI)).toMatchObject({ id: 3, op: 'extendedResponse', code: 12 });
-      const other = control('1.2.3', true, 'kept');
-      await client.ask(compare(4, ALICE, control(oid, false, 'dn:cn=admin'), other));
-      await client.ask(compare(5, ALICE, control(oid, false, 'dn:cn=admin')));
-    }
-    expect(passed(from).map(({ op, controls }) => [op, controls])).toEqual([
-      ['compare', { '1.2.3': [true, 'kept'] }],
-      ['compare', undefined],
-      ['compare', { '1.2.3': [true, 'kept'] }],
-      ['compare', undefined],
-    ]);
-  });
+      const theirs = control(oid, false, value);
+      // Twice, and between others.
+      await client.ask(compare(4, ALICE, theirs, control('1.2.3', true, 'kept'), theirs));
+      await client.ask(compare(5, ALICE, theirs));
+      const cancel = message(6, tlv(0x77, tlv(0x80, OIDS.cancel), tlv(0x81, tlv(0x30, integer(77)))), theirs);
+      await client.ask(cancel);
+      expect(passed(from).map(({ op, controls }) => [op, controls])).toEqual([
+        ['compare', { '1.2.3': [true, 'kept'] }],
+        ['compare', undefined],
+        ['extended', undefined],
+      ]);
+    },
+  );
 
   test('Cancel and Abandon go up; what was never asked is not abandoned', async () => {
     await using other = await startDirectorySetting({
@@ -175,7 +193,12 @@ describe('the root DSE', () => {
     namingContexts: ['dc=example,dc=com'],
     supportedLDAPVersion: ['2', '3'],
     supportedSASLMechanisms: ['GSSAPI', 'PLAIN', 'DIGEST-MD5'],
-    supportedControl: ['1.2.840.113556.1.4.319', OIDS.proxied],
+    supportedControl: [
+      '1.2.840.113556.1.4.319',
+      OIDS.proxied,
+      '1.3.6.1.4.1.21008.108.63.1',
+      '1.3.6.1.4.1.4203.666.5.12',
+    ],
     supportedExtension: [OIDS.startTls, OIDS.passwordModify, OIDS.whoAmI, OIDS.cancel, '1.2.3'],
     supportedFeatures: ['1.3.6.1.1.14'],
     dsaVersion: [] as string[],

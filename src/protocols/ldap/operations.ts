@@ -1,5 +1,6 @@
 // Requests other than Bind, StartTLS and Unbind: what is passed on, with what, and what is answered here.
 
+import { NOT_PASSED } from './controls.ts';
 import type { Dialogue } from './dialogue.ts';
 import type { Pending, Relay } from './relay.ts';
 import { encodeReply, RESPONSE_TO, type Reply } from './replies.ts';
@@ -159,8 +160,8 @@ function passIfAcceptable(
 }
 
 /**
- * The request without what a client may not ask for: to act as somebody else. Whoever calls it critical is refused (RFC 4511
- * §4.1.11); then, and if the controls are not well-formed, the client has its answer and nothing is given.
+ * The request without the controls that are not passed on (controls.ts). Whoever calls one critical is refused; then, and if the
+ * controls are not well-formed, the client has its answer and nothing is given.
  */
 function acceptable(dialogue: Dialogue, envelope: Envelope): Envelope | undefined {
   if (envelope.controls === undefined) return envelope;
@@ -169,15 +170,12 @@ function acceptable(dialogue: Dialogue, envelope: Envelope): Envelope | undefine
     dialogue.goodbye('malformed', 'client_error');
     return undefined;
   }
-  const unwanted = controls.filter(
-    ({ oid }) => oid === OID.proxiedAuthorization || oid === OID.proxiedAuthorizationV1,
-  );
-  if (unwanted.length === 0) return envelope;
-  if (unwanted.some(({ critical }) => critical)) {
-    refuse(dialogue, envelope, 'proxied');
+  const kept = controls.filter(({ oid }) => !NOT_PASSED.has(oid));
+  if (kept.length === controls.length) return envelope;
+  if (controls.some((control) => control.critical && !kept.includes(control))) {
+    refuse(dialogue, envelope, 'notPassedOn');
     return undefined;
   }
-  const kept = controls.filter((control) => !unwanted.includes(control));
   return readEnvelope(rebuild(envelope, { controls: kept.map(({ encoded }) => encoded) }));
 }
 

@@ -37,7 +37,7 @@ export const REPLIES = {
   notOnBehalf: [RESULT.unwillingToPerform, 'Name the user whose password it is'],
   tooMany: [RESULT.busy, 'Too many operations under way'],
   unknownExtension: [RESULT.protocolError, 'Extended operation not supported'],
-  proxied: [RESULT.unavailableCriticalExtension, 'Proxied authorization is not passed on'],
+  notPassedOn: [RESULT.unavailableCriticalExtension, 'A critical control is not passed on'],
   criticalControl: [RESULT.unavailableCriticalExtension, 'A critical control is not supported'],
   tlsOn: [RESULT.operationsError, 'TLS is on already'],
   tlsNotNow: [RESULT.operationsError, 'Operations are under way'],

@@ -1,6 +1,7 @@
 // The root DSE (RFC 4512 §5.1): what a server says of itself, before Bind too. Before Bind Postern answers itself, so that strangers
 // never reach the directory; after it the directory's own answer passes, without what Postern does not offer or pass on.
 
+import { NOT_PASSED } from './controls.ts';
 import { presentFilter, type Search } from './requests.ts';
 import { type Attribute, type Entry, encodeEntry, encodeResult, readEntry } from './responses.ts';
 import { type Envelope, encodeMessage, OID, OP, RESULT, rebuild } from './wire.ts';
@@ -59,7 +60,7 @@ const CORRECTIONS: ReadonlyMap<string, May> = new Map<string, May>([
   ['supportedldapversion', (value) => value === '3'],
   ['supportedsaslmechanisms', (value, { saslMechanisms }) => saslMechanisms.includes(value.toUpperCase())],
   ['supportedextension', (value, offer) => value === OID.cancel || extensions(offer).includes(value)],
-  ['supportedcontrol', (value) => value !== OID.proxiedAuthorization && value !== OID.proxiedAuthorizationV1],
+  ['supportedcontrol', (value) => !NOT_PASSED.has(value)],
 ]);
 
 /** What Postern answers itself, or passes on if the directory knows it. */

@@ -70,6 +70,8 @@ export const OID = {
   proxiedAuthorization: '2.16.840.1.113730.3.4.18',
   /** Its first version (draft-weltman-ldapv3-proxy), which servers still know. */
   proxiedAuthorizationV1: '2.16.840.1.113730.3.4.12',
+  /** Control, draft-wahl-ldap-session. */
+  sessionTracking: '1.3.6.1.4.1.21008.108.63.1',
 } as const;
 
 /** The tag of `controls` in a message. */

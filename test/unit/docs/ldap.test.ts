@@ -4,6 +4,7 @@ import { expect, test } from 'vitest';
 import { parseConfig } from '../../../src/config/config.ts';
 import { configWarnings } from '../../../src/config/warnings.ts';
 import { canonicalise } from '../../../src/gate/canonicalise.ts';
+import { NOT_PASSED } from '../../../src/protocols/ldap/controls.ts';
 import { fenced, read, section } from './markdown.ts';
 
 const configIn = (heading: string) =>
@@ -27,4 +28,21 @@ test('before Active Directory', () => {
   expect(configWarnings(config)).toEqual([]);
   expect(config.upstreams['active-directory']).toMatchObject({ login: { method: 'bind' } });
   expect(config.users.directory).toMatchObject({ upstream: 'active-directory', timeout: 1000 });
+});
+
+test('the controls that are not passed on are those of the table', () => {
+  const rows = section(read('docs/ldap.md'), '## Controls and extended operations')
+    .split('\n')
+    .filter((line) => line.includes('| not passed on |'));
+  const told = rows.flatMap((row) => row.match(/\b\d+(?:\.\d+){5,}\b/g) ?? []);
+  expect(told.sort()).toEqual([...NOT_PASSED.keys()].sort());
+  for (const [oid, name] of NOT_PASSED) {
+    const [row = ''] = rows.filter((line) => line.includes(oid));
+    expect(row.toLowerCase()).toContain(
+      name
+        .replace(/[,(].*/, '')
+        .trim()
+        .toLowerCase(),
+    );
+  }
 });
