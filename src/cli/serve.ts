@@ -1,7 +1,7 @@
 // `postern serve`: the proxy itself.
 
 import { Command } from 'commander';
-import type { App } from '../app.ts';
+import type { App } from '../app/app.ts';
 import { loadConfig } from '../config/config.ts';
 import { type ConfigOption, configFile, withConfigOption } from './config-option.ts';
 import type { Terminal } from './terminal.ts';
@@ -25,7 +25,7 @@ export function serveCommand(_terminal: Terminal, env: NodeJS.ProcessEnv): Comma
       ignoreDebuggerSignal();
       const onApp = reloadSignal(load);
       // Here and not above: all that serves need not be read for a command that asks how many app passwords there are.
-      const { createApp } = await import('../app.ts');
+      const { createApp } = await import('../app/app.ts');
       await using app = await createApp(await load(), { version: version() });
       onApp(app);
       await stop();

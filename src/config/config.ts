@@ -2,7 +2,7 @@
 // every path absolute, every secret a `Secret`. `load.ts` makes it; `sections/` say what may be written.
 
 import type { DnTemplate } from '../lib/distinguished-name.ts';
-import type { Protocol } from '../lib/protocol.ts';
+import type { Protocol, SpokenProtocol } from '../lib/protocol.ts';
 import type { SearchFilter } from '../lib/search-filter.ts';
 import type { Secret } from '../lib/secret.ts';
 import type { User } from '../lib/user.ts';
@@ -91,7 +91,7 @@ export interface RedisConfig extends HostPort {
 
 export interface ListenerConfig extends HostPort {
   readonly name: string;
-  readonly protocol: 'imap' | 'smtp' | 'ldap';
+  readonly protocol: SpokenProtocol;
   /** `none`: in clear, which the config has to say in as many words. */
   readonly tls: 'implicit' | 'starttls' | 'none';
   /** CIDR networks of the balancers that have to send a PROXY header, in canonical text. */

@@ -5,6 +5,7 @@ import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import type { Events } from '../events.ts';
 import { canonicalAddress, NetworkSet } from '../lib/network.ts';
+import type { SpokenProtocol } from '../lib/protocol.ts';
 import { Acceptors } from './acceptors.ts';
 import { Connection, type Interruption } from './connection.ts';
 import { closeWith } from './goodbye.ts';
@@ -21,12 +22,9 @@ export interface ProtocolServer {
   plaintextOnTlsPort(first: Buffer): string | Buffer | null;
 }
 
-/** What clients may speak to a listener. */
-export type ListenerProtocol = 'imap' | 'smtp' | 'ldap';
-
 export interface ListenerSettings {
   readonly name: string;
-  readonly protocol: ListenerProtocol;
+  readonly protocol: SpokenProtocol;
   readonly host: string;
   readonly port: number;
   /** `none`: passwords travel in clear, for closed networks. */
@@ -38,7 +36,7 @@ export interface ListenerSettings {
 /** What a connection is served with. It keeps what was in force when it was accepted. */
 export interface Terms {
   readonly serverTls: ServerTls;
-  readonly protocols: Readonly<Record<ListenerProtocol, ProtocolServer>>;
+  readonly protocols: Readonly<Record<SpokenProtocol, ProtocolServer>>;
   /** Milliseconds from accept to the end of the login. */
   readonly loginDeadline: number;
 }

@@ -3,7 +3,7 @@
 
 import { pino } from 'pino';
 import { stringify } from 'yaml';
-import { type App, createApp } from '../app.ts';
+import { type App, createApp } from '../app/app.ts';
 import { loadConfig } from '../config/config.ts';
 import { ConfigError } from '../lib/errors.ts';
 import { createLog } from '../lib/log.ts';

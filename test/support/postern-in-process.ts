@@ -4,7 +4,9 @@
 import { appendFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
-import { createApp } from '../../src/app.ts';
+import { createApp } from '../../src/app/app.ts';
+import type { ProtocolEntries } from '../../src/app/protocols.ts';
+import type { Config } from '../../src/config/config.ts';
 import { parseConfig } from '../../src/config/load.ts';
 import { systemClock } from '../../src/lib/clock.ts';
 import { createLog } from '../../src/lib/log.ts';
@@ -34,10 +36,14 @@ export interface PosternInProcess extends AsyncDisposable {
   drain(): Promise<number>;
 }
 
-/** `sections` of the configuration stand in place of, or beside, those that every test of a dialogue wants. */
+/**
+ * `sections` of the configuration stand in place of, or beside, those that every test of a dialogue wants. `more`: what no
+ * configuration can say.
+ */
 export async function startPosternInProcess(
   certificate: Certificate,
   sections: Readonly<Record<string, unknown>>,
+  more: { readonly protocols?: ProtocolEntries; readonly change?: (config: Config) => Config } = {},
 ): Promise<PosternInProcess> {
   await using started = new AsyncDisposableStack();
   const dir = started.use(tempDir());
@@ -53,7 +59,8 @@ export async function startPosternInProcess(
     log: { level: 'debug' },
     ...sections,
   });
-  const config = parseConfig(text, { file: join(dir.path, 'postern.yaml'), env: {} });
+  const read = parseConfig(text, { file: join(dir.path, 'postern.yaml'), env: {} });
+  const config = more.change?.(read) ?? read;
 
   const logFile = newLogFile('postern-in-process');
   const logLines: Record<string, unknown>[] = [];
@@ -63,7 +70,9 @@ export async function startPosternInProcess(
       logLines.push(JSON.parse(line));
     },
   });
-  const app = started.use(await createApp(config, { log }));
+  const app = started.use(
+    await createApp(config, { log, ...(more.protocols && { protocols: more.protocols }) }),
+  );
   const store = started.use(await openStoreOnce(config.store.url, { clock: systemClock }));
   const passwords = createPasswords({
     store,

@@ -1,10 +1,8 @@
 // `protocol`, of a listener and of an upstream.
 
+import { SPOKEN_PROTOCOLS } from '../../lib/protocol.ts';
 import { choice } from '../values.ts';
 
-/** What this version speaks. */
-const SUPPORTED = ['imap', 'smtp', 'ldap'] as const;
-
 export function protocol() {
-  return choice(SUPPORTED, 'other protocols are not supported by this version');
+  return choice(SPOKEN_PROTOCOLS, 'other protocols are not supported by this version');
 }

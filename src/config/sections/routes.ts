@@ -1,5 +1,6 @@
 // `routes`: which users go to which upstream.
 
+import { SPOKEN_PROTOCOLS } from '../../lib/protocol.ts';
 import { suggestion } from '../suggest.ts';
 import { listOf, nameOf, section, userPattern } from '../values.ts';
 import type { Written } from '../written.ts';
@@ -27,9 +28,6 @@ export const routesSchema = listOf(
   }),
 ).min(1, { error: 'must have at least one route' });
 
-/** The protocols that a route has a key for. */
-export const ROUTED_PROTOCOLS = ['imap', 'smtp', 'ldap'] as const;
-
 /** A route leads to an upstream that exists and speaks its protocol. */
 export function checkRoutes(routes: Written, upstreams: Written): void {
   const known = new Map(upstreams.entries());
@@ -40,7 +38,7 @@ export function checkRoutes(routes: Written, upstreams: Written): void {
     const directory = route.get('directory');
     if (directory.isWritten && !route.get('ldap').isWritten)
       directory.wrongKey('means nothing without ldap, must be left out');
-    for (const protocol of ROUTED_PROTOCOLS) {
+    for (const protocol of SPOKEN_PROTOCOLS) {
       const target = route.get(protocol);
       if (target.text === undefined) continue;
       const upstream = known.get(target.text);

@@ -1,12 +1,12 @@
 // From a configuration to what it says to the portal: the one place that knows both.
 
 import { readFile } from 'node:fs/promises';
-import type { Config, PortalConfig } from './config/config.ts';
-import { ConfigError } from './lib/errors.ts';
-import { NetworkSet } from './lib/network.ts';
-import { makeServerTls } from './listen/tls.ts';
-import type { Endpoint } from './portal/context.ts';
-import type { PortalTerms } from './portal/terms.ts';
+import type { Config, PortalConfig } from '../config/config.ts';
+import { ConfigError } from '../lib/errors.ts';
+import { NetworkSet } from '../lib/network.ts';
+import { makeServerTls } from '../listen/tls.ts';
+import type { Endpoint } from '../portal/context.ts';
+import type { PortalTerms } from '../portal/terms.ts';
 
 /** The files that a portal's configuration names, PEM; null where none are. */
 export interface PortalFiles {
