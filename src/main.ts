@@ -57,18 +57,23 @@ export async function runCommands(
   env: NodeJS.ProcessEnv,
 ): Promise<number> {
   try {
-    const program = new Command('postern')
-      .description('A side door for mail clients that cannot do two-step verification.')
-      .version(version())
-      .addHelpText('after', EXAMPLES);
-    for (const command of commands) program.addCommand(command(terminal, env));
-    settle(program, terminal);
-    await program.parseAsync([...argv], { from: 'user' });
+    await programOf(terminal, env, commands).parseAsync([...argv], { from: 'user' });
     return EXIT.ok;
   } catch (error) {
     report(error, terminal);
     return exitCodeOf(error);
   }
+}
+
+/** The tree of commands. */
+export function programOf(terminal: Terminal, env: NodeJS.ProcessEnv, commands = COMMANDS): Command {
+  const program = new Command('postern')
+    .description('A side door for mail clients that cannot do two-step verification.')
+    .version(version())
+    .addHelpText('after', EXAMPLES);
+  for (const command of commands) program.addCommand(command(terminal, env));
+  settle(program, terminal);
+  return program;
 }
 
 /** Commander prints through the terminal and throws instead of exiting, in every subcommand too. */

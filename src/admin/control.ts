@@ -12,7 +12,7 @@ import { createServer, type IncomingMessage, request, type Server } from 'node:h
 import { connect } from 'node:net';
 import { ConfigError, UnavailableError } from '../lib/errors.ts';
 import { parseNetwork } from '../lib/network.ts';
-import { parseUser } from '../lib/user.ts';
+import { parseUser, type User } from '../lib/user.ts';
 import type { LiveSessions } from '../sessions/live-sessions.ts';
 import type { Throttle } from '../throttle/throttle.ts';
 
@@ -23,8 +23,19 @@ export interface ControlDeps {
     /** Whose limits they are: see StartedThrottle. */
     readonly sharing: string;
   };
+  /** Notes that it was done, by whoever may use the socket. Never rejects. */
+  readonly audit: (deed: Deed) => Promise<void>;
   /** A connection could not be accepted: the system is out of file descriptors, say. It goes on listening. */
   readonly onAcceptFailed: (error: Error) => void;
+}
+
+/** What was done at an admin's word, for an audit record. */
+export interface Deed {
+  readonly action: 'sessions_ended' | 'throttle_cleared';
+  /** null: not of one user. */
+  readonly user: User | null;
+  readonly passwordId?: string;
+  readonly detail: string;
 }
 
 /** Octets of a request's body. */
@@ -76,29 +87,50 @@ async function answer(
   switch (`${incoming.method} ${incoming.url}`) {
     case 'GET /sessions':
       return { status: 200, body: deps.sessions.list() };
-    case 'POST /sessions/end': {
-      const which = (await readBody(incoming)) as { id?: unknown; user?: unknown } | null;
-      if (typeof which?.id === 'string') {
-        return { status: 200, body: { ended: deps.sessions.end({ id: which.id }, 'admin') } };
-      }
-      const user = typeof which?.user === 'string' ? parseUser(which.user) : undefined;
-      if (user === undefined) return badRequest('which session? {"id"} or {"user"}');
-      return { status: 200, body: { ended: deps.sessions.end({ user }, 'admin') } };
-    }
+    case 'POST /sessions/end':
+      return endSessions(await readBody(incoming), deps);
     case 'GET /throttle': {
       const blocks = await deps.limits.throttle.list();
       return { status: 200, body: { sharing: deps.limits.sharing, blocks } };
     }
     case 'POST /throttle/clear':
-      return clearLimits(await readBody(incoming), deps.limits);
+      return clearLimits(await readBody(incoming), deps);
     default:
       return { status: 404, body: { error: 'no such request; is the running Postern of another version?' } };
   }
 }
 
+async function endSessions(
+  body: unknown,
+  { sessions, audit }: ControlDeps,
+): Promise<{ status: number; body: unknown }> {
+  const which = body as { id?: unknown; user?: unknown } | null;
+  if (typeof which?.id === 'string') {
+    const { id } = which;
+    const session = sessions.list().find((one) => one.id === id);
+    const ended = sessions.end({ id }, 'admin');
+    if (ended > 0 && session !== undefined) {
+      const { user, passwordId, protocol } = session;
+      await audit({ action: 'sessions_ended', user, passwordId, detail: `session ${id}, ${protocol}` });
+    }
+    return { status: 200, body: { ended } };
+  }
+  const user = typeof which?.user === 'string' ? parseUser(which.user) : undefined;
+  if (user === undefined) return badRequest('which session? {"id"} or {"user"}');
+  const ended = sessions.end({ user }, 'admin');
+  if (ended > 0) {
+    await audit({
+      action: 'sessions_ended',
+      user,
+      detail: `${ended} connection${ended === 1 ? '' : 's'}`,
+    });
+  }
+  return { status: 200, body: { ended } };
+}
+
 async function clearLimits(
   which: unknown,
-  limits: ControlDeps['limits'],
+  { limits, audit }: ControlDeps,
 ): Promise<{ status: number; body: unknown }> {
   // A body that is not understood must not come to mean everything.
   const isObject = typeof which === 'object' && which !== null && !Array.isArray(which);
@@ -114,6 +146,10 @@ async function clearLimits(
     ...(cidr !== undefined && { network: cidr }),
     ...(known !== undefined && { user: known }),
   });
+  // With no block in force, too: what was counted is forgotten.
+  const where = cidr !== undefined ? `network ${cidr}: ` : known === undefined ? 'all: ' : '';
+  const blocks = ended === 0 ? 'no block' : `${ended} block${ended === 1 ? '' : 's'}`;
+  await audit({ action: 'throttle_cleared', user: known ?? null, detail: where + blocks });
   return { status: 200, body: { sharing: limits.sharing, ended } };
 }
 

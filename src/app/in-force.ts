@@ -67,6 +67,14 @@ export async function putInForce(
         events.certificateLoaded(files.serverTls, clock.now());
       for (const warning of configWarnings(next)) events.configWarning(warning);
       events.reloaded();
+      // It never rejects, and nobody waits for it.
+      void lasting.audit.record({
+        action: 'reloaded',
+        by: 'cli',
+        user: null,
+        from: null,
+        detail: next.file,
+      });
     },
   };
 }

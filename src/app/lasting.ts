@@ -14,6 +14,7 @@ import { connectionsFor, openFilesLimit } from '../listen/file-descriptors.ts';
 import { ConnectionLimits } from '../listen/limits.ts';
 import { openKeys } from '../passwords/keys-file.ts';
 import { Verifier } from '../passwords/verifier.ts';
+import { createAudit } from '../portal/audit.ts';
 import { PORTAL_CONNECTIONS } from '../portal/terms.ts';
 import { Quotas } from '../protocols/smtp/quotas.ts';
 import { LiveSessions } from '../sessions/live-sessions.ts';
@@ -48,6 +49,7 @@ export async function startLasting(
   const connections = new ConnectionLimits({ ...bounds, fileDescriptors: fileDescriptors(config, events) });
   const turns = new Turns({ ...ATTEMPTS_PER_TURN, newcomers: () => connections.newcomers });
   const { throttle } = limits;
+  const audit = createAudit({ store, clock, events });
   return {
     /** What gates are made with. */
     gate: { store, keys, verifier, throttle, remembered, uses, parking, shedding, turns, clock },
@@ -55,6 +57,7 @@ export async function startLasting(
     limits,
     connections,
     quotas,
+    audit,
 
     /** Takes other settings for what comes from now on. */
     configure(next: Config): void {

@@ -49,9 +49,13 @@ export async function startServers(deps: ServersDeps, started: AsyncDisposableSt
 }
 
 async function startControlSocket({ inForce, lasting, events }: ServersDeps, started: AsyncDisposableStack) {
-  const { sessions, limits } = lasting;
-  const onAcceptFailed = (error: Error) => events.acceptFailed('control', error);
-  const control = await startControl(inForce.config.control.socket, { sessions, limits, onAcceptFailed });
+  const { sessions, limits, audit } = lasting;
+  const control = await startControl(inForce.config.control.socket, {
+    sessions,
+    limits,
+    audit: (deed) => audit.record({ ...deed, by: 'cli', from: null }),
+    onAcceptFailed: (error) => events.acceptFailed('control', error),
+  });
   started.defer(() => closeServer(control));
 }
 

@@ -3,7 +3,7 @@
 import { Command } from 'commander';
 import { systemClock } from '../lib/clock.ts';
 import { UsageError } from '../lib/errors.ts';
-import { type AuditRecord, auditRecord } from '../store/portal-store.ts';
+import { type AuditAction, type AuditRecord, auditRecord } from '../store/portal-store.ts';
 import { type ConfigOption, withConfigOption } from './config-option.ts';
 import { openRecords, type Records } from './open-records.ts';
 import { isoTime, json, quoted, shortTime, table } from './output.ts';
@@ -44,7 +44,9 @@ export function auditCommand(terminal: Terminal, env: NodeJS.ProcessEnv): Comman
 /** Notes what a command did. That it cannot be noted is said, and is no failure of the command. */
 export async function note(
   records: Pick<Records, 'store'>,
-  event: Pick<AuditRecord, 'user' | 'action'> & Partial<Pick<AuditRecord, 'passwordId' | 'name' | 'detail'>>,
+  event: Pick<AuditRecord, 'user'> & { readonly action: AuditAction } & Partial<
+      Pick<AuditRecord, 'passwordId' | 'name' | 'detail'>
+    >,
   terminal: Terminal,
 ): Promise<void> {
   try {

@@ -20,7 +20,7 @@ import type { User } from '../lib/user.ts';
 import type { PasswordRecord } from '../passwords/record.ts';
 import type { Passwords } from '../passwords/service.ts';
 import type { LiveSessions } from '../sessions/live-sessions.ts';
-import type { AuditRecord, UserSummary } from '../store/portal-store.ts';
+import type { AuditAction, AuditRecord, UserSummary } from '../store/portal-store.ts';
 
 /** Who a request is from. */
 export interface SignedIn {
@@ -60,20 +60,6 @@ export interface Endpoint {
   readonly port: number;
   readonly tls: 'implicit' | 'starttls' | 'none';
 }
-
-export const AUDIT_ACTIONS = [
-  'signed_in',
-  'sign_in_refused',
-  'signed_out',
-  'created',
-  'renamed',
-  'deleted',
-  'deleted_all',
-  'disabled',
-  'enabled',
-  'sessions_ended',
-] as const;
-export type AuditAction = (typeof AUDIT_ACTIONS)[number];
 
 export interface AuditEvent {
   /** Who did it; null if that is not known (a sign-in that was refused). */

@@ -3,6 +3,7 @@
 // sentence has a name in it that must be marked up, it is cut in `before` and `after`.
 
 import type { Protocol } from '../lib/protocol.ts';
+import type { AuditAction } from '../store/portal-store.ts';
 
 const plurals = new Intl.PluralRules('en');
 const plural = (count: number, one: string, other: string) => (plurals.select(count) === 'one' ? one : other);
@@ -324,7 +325,9 @@ export const en = {
       disabled: 'disabled',
       enabled: 'enabled',
       sessions_ended: 'ended connections',
-    } as Readonly<Record<string, string>>,
+      throttle_cleared: 'ended blocks',
+      reloaded: 'reloaded the configuration',
+    } satisfies Record<AuditAction, string>,
   },
 
   notices: {

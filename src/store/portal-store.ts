@@ -15,6 +15,23 @@ export interface PortalSession {
   readonly seenAt: number;
 }
 
+/** What is recorded, in a word; docs/portal.md says what each means. */
+export const AUDIT_ACTIONS = [
+  'signed_in',
+  'sign_in_refused',
+  'signed_out',
+  'created',
+  'renamed',
+  'deleted',
+  'deleted_all',
+  'disabled',
+  'enabled',
+  'sessions_ended',
+  'throttle_cleared',
+  'reloaded',
+] as const;
+export type AuditAction = (typeof AUDIT_ACTIONS)[number];
+
 /** One thing that somebody did. Never holds a secret. */
 export interface AuditRecord {
   readonly id: string;
@@ -23,6 +40,7 @@ export interface AuditRecord {
   /** A user, or `cli`; null if not known. */
   readonly by: string | null;
   readonly user: User | null;
+  /** One of AUDIT_ACTIONS, or of a newer Postern's. */
   readonly action: string;
   readonly from: string | null;
   readonly passwordId: string | null;
@@ -34,8 +52,9 @@ const LONGEST_DETAIL = 200;
 
 /** A record of what happened now, with an id of its own. */
 export function auditRecord(
-  event: Pick<AuditRecord, 'by' | 'user' | 'action' | 'from'> &
-    Partial<Pick<AuditRecord, 'passwordId' | 'name' | 'detail'>>,
+  event: Pick<AuditRecord, 'by' | 'user' | 'from'> & { readonly action: AuditAction } & Partial<
+      Pick<AuditRecord, 'passwordId' | 'name' | 'detail'>
+    >,
   at: number,
 ): AuditRecord {
   const { by, user, action, from, passwordId = null, name = null, detail = null } = event;

@@ -5,7 +5,7 @@ import type { Server } from 'node:http';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { askControl, startControl } from '../../../src/admin/control.ts';
+import { askControl, type Deed, startControl } from '../../../src/admin/control.ts';
 import { ConfigError, UnavailableError } from '../../../src/lib/errors.ts';
 import type { SessionEntry } from '../../../src/sessions/live-sessions.ts';
 import { tempDir } from '../../support/temp-dir.ts';
@@ -32,7 +32,13 @@ const limits = {
 };
 
 const acceptErrors: Error[] = [];
-const deps = { sessions, limits, onAcceptFailed: (error: Error) => acceptErrors.push(error) };
+const deeds: Deed[] = [];
+const deps = {
+  sessions,
+  limits,
+  audit: async (deed: Deed) => void deeds.push(deed),
+  onAcceptFailed: (error: Error) => acceptErrors.push(error),
+};
 
 const start = async () => {
   server = await startControl(path, deps);
@@ -48,6 +54,7 @@ beforeEach(() => {
   path = join(dir.path, `${files}.sock`);
   ended.length = 0;
   cleared.length = 0;
+  deeds.length = 0;
 });
 afterEach(async () => {
   if (server !== undefined) await stop(server);
@@ -83,6 +90,7 @@ test('the list, and ending by id and by user', async () => {
     [{ id: 's1' }, 'admin'],
     [{ user: 'alice@example.com' }, 'admin'],
   ]);
+  expect(deeds.map(({ action }) => action)).toEqual(['sessions_ended', 'sessions_ended']);
 });
 
 test('the blocks, and ending them by network, user, both, or all', async () => {
@@ -100,6 +108,15 @@ test('the blocks, and ending them by network, user, both, or all', async () => {
     { user: 'alice@example.com', network: '2001:db8::/32' },
     {},
   ]);
+  expect(deeds).toMatchObject([
+    { action: 'throttle_cleared', user: null, detail: 'network 192.0.2.7/32: 1 block' },
+    {
+      action: 'throttle_cleared',
+      user: 'alice@example.com',
+      detail: 'network 2001:db8::/32: 2 blocks',
+    },
+    { action: 'throttle_cleared', user: null, detail: 'all: 3 blocks' },
+  ]);
 });
 
 test.each([
@@ -114,6 +131,7 @@ test.each([
   const clear = askControl(path, 'POST', '/throttle/clear', which as object);
   await expect(clear).rejects.toThrow(UnavailableError);
   expect(cleared).toEqual([]);
+  expect(deeds).toEqual([]);
 });
 
 describe('nonsense ends nothing and is answered', () => {
@@ -129,6 +147,7 @@ describe('nonsense ends nothing and is answered', () => {
     await start();
     await expect(askControl(path, 'POST', '/sessions/end', body)).rejects.toThrow(UnavailableError);
     expect(ended).toEqual([]);
+    expect(deeds).toEqual([]);
     expect(await askControl(path, 'GET', '/sessions')).toHaveLength(1);
   });
 

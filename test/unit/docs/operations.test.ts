@@ -9,6 +9,7 @@ import {
   THROTTLED_REASONS,
   UNAVAILABLE_REASONS,
 } from '../../../src/gate/verdict.ts';
+import { AUDIT_ACTIONS } from '../../../src/store/portal-store.ts';
 import { metricsReference } from '../../support/metrics-reference.ts';
 import { codes, fenced, read, section, table } from './markdown.ts';
 
@@ -40,6 +41,13 @@ test('the systemd unit gives Node.js what the image gives it', () => {
   const [, exec] = /^ExecStart=\S+ (.*) \/opt\/postern\/bin\/postern\.js serve /m.exec(operations)!;
   expect(options.length).toBeGreaterThan(0);
   expect(exec!.split(' ')).toEqual(options);
+});
+
+test('every action of audit records is explained, and no other is', () => {
+  const rows = table(section(read('docs/portal.md'), '## Audit records')).flatMap(([action]) =>
+    codes(action!),
+  );
+  expect(sorted(rows)).toEqual(sorted(AUDIT_ACTIONS));
 });
 
 describe('the log', () => {

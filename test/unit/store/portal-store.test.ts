@@ -112,7 +112,7 @@ describe('portal sessions', () => {
 });
 
 describe('audit records', () => {
-  const event = { by: alice, user: alice, action: 'created', from: '192.0.2.7' };
+  const event = { by: alice, user: alice, action: 'created' as const, from: '192.0.2.7' };
 
   test('come out as they went in, the newest first, bounded, by user', async () => {
     const records: AuditRecord[] = [
@@ -184,7 +184,7 @@ test('a store that is closed says so', async () => {
   await store[Symbol.asyncDispose]();
   await expect(store.portalSession('x')).rejects.toThrow(StoreUnavailableError);
   await expect(
-    store.addAudit(auditRecord({ by: 'cli', user: bob, action: 'x', from: null }, 1)),
+    store.addAudit(auditRecord({ by: 'cli', user: bob, action: 'created', from: null }, 1)),
   ).rejects.toThrow(StoreUnavailableError);
 });
 
