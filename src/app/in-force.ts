@@ -6,9 +6,16 @@ import { configWarnings } from '../config/warnings.ts';
 import { ConfigError } from '../lib/errors.ts';
 import type { Log } from '../lib/log.ts';
 import { CertificateWatch } from '../listen/certificate-watch.ts';
+import type { ListenerSet } from '../listen/listener-set.ts';
+import type { Portal } from '../portal/server.ts';
 import { readConfigFiles } from './config-files.ts';
 import { endGeneration, type Generation, type GenerationDeps, makeGeneration } from './generation.ts';
-import type { Servers } from './servers.ts';
+
+/** The servers that a reload tells. */
+interface Replaced {
+  readonly listeners: Pick<ListenerSet, 'prepare'>;
+  readonly portal: Pick<Portal, 'configure'> | undefined;
+}
 
 export interface InForce {
   readonly generation: Generation;
@@ -16,7 +23,7 @@ export interface InForce {
   /** Looks for renewed certificates from now on. */
   watchCertificate(): void;
   /** Takes another config, or none of it: rejects with ConfigError, and then nothing has changed. */
-  replace(next: Config, servers: Servers, mayChange: () => boolean): Promise<void>;
+  replace(next: Config, servers: Replaced, mayChange: () => boolean): Promise<void>;
 }
 
 /** Rejects with ConfigError for what the admin has to mend. `log`: its level is the config's. */

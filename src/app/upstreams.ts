@@ -7,8 +7,9 @@ import type { Clock } from '../lib/clock.ts';
 import type { ImapUpstream } from '../protocols/imap/upstream.ts';
 import type { LdapUpstream } from '../protocols/ldap/upstream.ts';
 import type { SmtpUpstream } from '../protocols/smtp/upstream.ts';
+import { addressText } from '../upstream/address.ts';
 import { UpstreamHealth } from '../upstream/health.ts';
-import { addressText, type UpstreamTarget } from '../upstream/target.ts';
+import type { UpstreamTarget } from '../upstream/target.ts';
 
 export type Upstream = { readonly health: UpstreamHealth } & (
   | (ImapUpstream & { readonly protocol: 'imap' })

@@ -2,15 +2,12 @@
 
 import { connect, type Socket } from 'node:net';
 import type { Clock } from '../lib/clock.ts';
+import type { UpstreamAddress } from './address.ts';
 import type { Breaker } from './breaker.ts';
 import { type AddressFailure, UpstreamDeadlineError, UpstreamUnreachableError } from './errors.ts';
 import { type ClientConnection, proxyHeader } from './proxy-header.ts';
-import type { UpstreamAddress, UpstreamTarget } from './target.ts';
+import type { UpstreamTarget } from './target.ts';
 import { startTls } from './tls.ts';
-
-export { UpstreamUnreachableError } from './errors.ts';
-export type { UpstreamAddress, UpstreamTarget } from './target.ts';
-export { startTls } from './tls.ts';
 
 /** What a protocol gets to know about its connection. */
 export interface ConnectionFacts {

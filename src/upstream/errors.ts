@@ -1,6 +1,6 @@
 // What can go wrong on the way to an upstream. The texts are for the operator's log; a mail client never hears them.
 
-import { addressText, type UpstreamAddress } from './target.ts';
+import { addressText, type UpstreamAddress } from './address.ts';
 
 export interface AddressFailure {
   readonly address: UpstreamAddress;

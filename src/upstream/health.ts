@@ -1,9 +1,9 @@
 // Which of an upstream's addresses are worth dialling: a breaker for each, and whether any of them is usable.
 
 import type { Clock } from '../lib/clock.ts';
+import { addressText, type UpstreamAddress } from './address.ts';
 import { Breaker, type BreakerChange, type BreakerDeps } from './breaker.ts';
 import { describeFailure, UpstreamCertificateError } from './errors.ts';
-import { addressText, type UpstreamAddress } from './target.ts';
 
 /** What there is to tell about an upstream's addresses; `address` is `host:port`. */
 export interface HealthEvents {

@@ -1,13 +1,8 @@
 // Where an upstream is and how a connection to it is protected, as the dialler needs it.
 
 import { isLoopback } from '../lib/network.ts';
+import type { UpstreamAddress } from './address.ts';
 import type { UpstreamHealth } from './health.ts';
-
-export interface UpstreamAddress {
-  /** A host name or an IP address, IPv6 without brackets. */
-  readonly host: string;
-  readonly port: number;
-}
 
 /** One object for each upstream, for as long as its config holds: its TLS context is kept by that object's identity. */
 export interface UpstreamTarget {
@@ -49,9 +44,4 @@ export function maySendClientAddress(
 ): boolean {
   if (sendClientAddress !== 'secure') return sendClientAddress === 'always';
   return tls !== 'none' || isLoopback(remoteAddress);
-}
-
-/** `host:port` as an operator writes it. */
-export function addressText({ host, port }: UpstreamAddress): string {
-  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
 }

@@ -2,8 +2,9 @@
 
 import { isIP, type Socket } from 'node:net';
 import { connect, createSecureContext, type SecureContext, type TLSSocket } from 'node:tls';
+import type { UpstreamAddress } from './address.ts';
 import { type CertificateFault, PlaintextBeforeTlsError, UpstreamCertificateError } from './errors.ts';
-import type { UpstreamAddress, UpstreamTarget } from './target.ts';
+import type { UpstreamTarget } from './target.ts';
 
 /** Reading a CA file into a context takes milliseconds and memory: once for each upstream, not for each session. */
 const contexts = new WeakMap<UpstreamTarget, SecureContext>();

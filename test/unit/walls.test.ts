@@ -3,6 +3,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join, posix, relative } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { circles } from '../support/module-circles.ts';
 import { sourceFacts } from '../support/module-imports.ts';
 
 const SRC = join(import.meta.dirname, '..', '..', 'src');
@@ -125,6 +126,30 @@ const files = readdirSync(SRC, { recursive: true, withFileTypes: true })
 test('src/ keeps its walls', () => {
   expect(files.length).toBeGreaterThan(10);
   expect(files.flatMap((file) => breaches(file, readFileSync(join(SRC, file), 'utf8')))).toEqual([]);
+});
+
+test('no file of src/ imports itself by way of others, type imports included', () => {
+  const imports = new Map(
+    files.map((file) => {
+      const { imports: specifiers } = sourceFacts(file, readFileSync(join(SRC, file), 'utf8'));
+      const inside = specifiers.filter((specifier) => specifier.startsWith('.'));
+      return [file, inside.map((specifier) => posix.normalize(posix.join(posix.dirname(file), specifier)))];
+    }),
+  );
+  // The loader and the types of config/ still do.
+  const others = circles(imports).filter((circle) => !circle.every((file) => file.startsWith('config/')));
+  expect(others).toEqual([]);
+});
+
+test('circles are seen: of two, of three, of one, and two that have a file in common', () => {
+  const of = (modules: Record<string, string[]>) => circles(new Map(Object.entries(modules)));
+  expect(of({ a: ['b', 'c'], b: ['c'], c: ['outside'] })).toEqual([]);
+  expect(of({ a: ['b'], b: ['a'], c: ['a'] })).toEqual([['a', 'b']]);
+  expect(of({ a: ['b'], b: ['c'], c: ['a'], d: ['d'] })).toEqual([['a', 'b', 'c'], ['d']]);
+  expect(of({ a: ['b'], b: ['a', 'c'], c: ['b'], x: ['y'], y: ['x'] })).toEqual([
+    ['a', 'b', 'c'],
+    ['x', 'y'],
+  ]);
 });
 
 test('nobody but the events logs or counts; a log and a registry are made at the start, and the admin server shows one', () => {

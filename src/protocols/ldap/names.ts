@@ -9,7 +9,7 @@
 import type { Clock } from '../../lib/clock.ts';
 import { formatDn, isWithin, parseDn } from '../../lib/distinguished-name.ts';
 import { fillFilter, type SearchFilter } from '../../lib/search-filter.ts';
-import type { UpstreamAddress } from '../../upstream/target.ts';
+import type { UpstreamAddress } from '../../upstream/address.ts';
 import { UpstreamLoginError } from '../admission.ts';
 import type { DirectoryClient, Question } from './directory-client.ts';
 import { connectDirectory, type LdapUpstream, withDeadline } from './upstream.ts';

@@ -15,7 +15,7 @@ import { closeWith } from '../../listen/goodbye.ts';
 import type { EndReason, LiveSession } from '../../sessions/live-sessions.ts';
 import { spentBuffers } from '../../upstream/spent-buffers.ts';
 import type { SpliceEndReason } from '../../upstream/splice.ts';
-import type { Dialogue } from './dialogue.ts';
+import type { Goodbye } from './replies.ts';
 import { readResult } from './responses.ts';
 import { correctRootDse, type Offer } from './root-dse.ts';
 import type { Directory, DirectoryPolicy } from './upstream.ts';
@@ -25,6 +25,16 @@ export type RelayEnd = SpliceEndReason | EndReason;
 
 /** What is waited for under a message id. */
 export type Pending = 'answer' | 'root DSE';
+
+/** The client's side, as a relay needs it: `Dialogue`. */
+export interface RelayClient {
+  readonly connection: { readonly socket: Socket };
+  /** Reads on, if it had to wait for us. */
+  resume(): void;
+  /** Ends everything, this relay too: with a notice, or with these last words. */
+  goodbye(why: Goodbye, reason: RelayEnd): void;
+  close(last: Buffer, reason: RelayEnd): void;
+}
 
 export interface RelayOptions {
   readonly live: LiveSession;
@@ -69,7 +79,7 @@ export class Relay {
   readonly policy: DirectoryPolicy;
   readonly authorizationId: string;
   readonly control: Buffer | null;
-  readonly #dialogue: Dialogue;
+  readonly #client: RelayClient;
   readonly #options: RelayOptions;
   readonly #startedAt: number;
   readonly #outstanding = new Map<number, Pending>();
@@ -89,8 +99,8 @@ export class Relay {
   #laterLength = 0;
   #boundary: (() => void) | undefined;
 
-  constructor(dialogue: Dialogue, options: RelayOptions) {
-    this.#dialogue = dialogue;
+  constructor(client: RelayClient, options: RelayOptions) {
+    this.#client = client;
     this.#options = options;
     this.socket = options.directory.socket;
     this.policy = options.policy;
@@ -133,7 +143,7 @@ export class Relay {
     socket.on('close', this.#onGone);
     events.sessionStarted(live.info);
     live.joined();
-    live.onEnd((reason) => this.#dialogue.goodbye(GOODBYE_FOR[reason], reason));
+    live.onEnd((reason) => this.#client.goodbye(GOODBYE_FOR[reason], reason));
     if (this.#isOver) return;
     if (directory.rest.length > 0) this.#onData(directory.rest);
     if (socket.readableEnded || socket.destroyed) this.#onGone();
@@ -241,18 +251,18 @@ export class Relay {
     this.#relay(this.#kept === undefined ? chunk : Buffer.concat([this.#kept, chunk]));
     spentBuffers.add(chunk.length);
     if (this.#isOver) return;
-    const client = this.#dialogue.connection.socket;
+    const client = this.#client.connection.socket;
     if (client.writableLength >= MOST_PENDING) this.socket.pause();
     if (!this.isMidMessage) this.#atBoundary();
   };
 
-  readonly #onDrain = () => this.#dialogue.resume();
+  readonly #onDrain = () => this.#client.resume();
 
-  readonly #onGone = () => this.#dialogue.goodbye('upstreamGone', 'upstream_closed');
+  readonly #onGone = () => this.#client.goodbye('upstreamGone', 'upstream_closed');
 
   #relay(bytes: Buffer): void {
     this.#kept = undefined;
-    const client = this.#dialogue.connection.socket;
+    const client = this.#client.connection.socket;
     // What lies between `from` and `at` is passed on as it is.
     let from = 0;
     let at = Math.min(this.#toCome, bytes.length);
@@ -316,10 +326,10 @@ export class Relay {
       return false;
     }
     if (envelope?.messageId === 0 && readResult(envelope)?.oid === OID.noticeOfDisconnection) {
-      this.#dialogue.close(bytes, 'upstream_closed');
+      this.#client.close(bytes, 'upstream_closed');
       return false;
     }
-    this.#dialogue.connection.socket.write(passed);
+    this.#client.connection.socket.write(passed);
     return true;
   }
 
@@ -329,7 +339,7 @@ export class Relay {
 
   #atBoundary(): void {
     if (this.#later.length > 0) {
-      this.#dialogue.connection.socket.write(Buffer.concat(this.#later));
+      this.#client.connection.socket.write(Buffer.concat(this.#later));
       this.#later = [];
       this.#laterLength = 0;
     }
@@ -337,13 +347,13 @@ export class Relay {
     this.#boundary = undefined;
     boundary?.();
     // It may wait for the last answer, or for room.
-    this.#dialogue.resume();
+    this.#client.resume();
   }
 
   #fault(what: string): void {
     const { events, live } = this.#options;
     events.upstreamRefusedPostern(live.info.upstream, 'upstream_protocol', what);
-    this.#dialogue.goodbye('upstreamFault', 'upstream_error');
+    this.#client.goodbye('upstreamFault', 'upstream_error');
   }
 }
 

@@ -8,24 +8,16 @@
 
 import type { Socket } from 'node:net';
 import type { Clock } from '../../lib/clock.ts';
-import type { DnTemplate } from '../../lib/distinguished-name.ts';
-import type { SearchFilter } from '../../lib/search-filter.ts';
 import type { Secret } from '../../lib/secret.ts';
 import type { User } from '../../lib/user.ts';
+import type { UpstreamAddress } from '../../upstream/address.ts';
 import { connectUpstream, type DialOptions } from '../../upstream/dial.ts';
 import { PlaintextBeforeTlsError, UpstreamUnreachableError } from '../../upstream/errors.ts';
-import type { LoginTarget, UpstreamAddress, UpstreamTarget } from '../../upstream/target.ts';
+import type { LoginTarget, UpstreamTarget } from '../../upstream/target.ts';
 import { startTls } from '../../upstream/tls.ts';
 import { UpstreamLoginError } from '../admission.ts';
 import { DirectoryClient } from './directory-client.ts';
-import { findUserEntry } from './user-entry.ts';
-
-/** How the user's own entry is found. Values are put in escaped (RFC 4514 §2.4, RFC 4515 §3). */
-export type EntryRule =
-  /** A distinguished name with `{user}`, `{local}` and `{domain}` in it; that there is such an entry is asked for. */
-  | { readonly template: DnTemplate }
-  /** A search below `base`, of which exactly one entry must come. */
-  | { readonly base: string; readonly filter: { readonly filter: SearchFilter } };
+import { type EntryRule, findUserEntry } from './user-entry.ts';
 
 export interface LdapUpstream extends LoginTarget {
   readonly login: {

@@ -1,12 +1,18 @@
 // The user's own entry in the directory, by what the config says of it. It has to be there: slapd lets a proxied request go on
 // for a name that fits its authzTo and that no entry has (measured).
 
-import { fillDnTemplate, userFields } from '../../lib/distinguished-name.ts';
+import { type DnTemplate, fillDnTemplate, userFields } from '../../lib/distinguished-name.ts';
 import { fillFilter, type SearchFilter } from '../../lib/search-filter.ts';
 import type { User } from '../../lib/user.ts';
 import { UpstreamLoginError } from '../admission.ts';
 import type { DirectoryClient } from './directory-client.ts';
-import type { EntryRule } from './upstream.ts';
+
+/** How the user's own entry is found. Values are put in escaped (RFC 4514 §2.4, RFC 4515 §3). */
+export type EntryRule =
+  /** A distinguished name with `{user}`, `{local}` and `{domain}` in it; that there is such an entry is asked for. */
+  | { readonly template: DnTemplate }
+  /** A search below `base`, of which exactly one entry must come. */
+  | { readonly base: string; readonly filter: { readonly filter: SearchFilter } };
 
 export const ANY_ENTRY: SearchFilter = { kind: 'present', attribute: 'objectClass' };
 /** Seconds that the directory may look. */

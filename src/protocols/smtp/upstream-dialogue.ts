@@ -6,7 +6,7 @@
 //   U: 421 …                               at any time: it is closing (RFC 5321 §3.8); whoever waits hears it, others that it is gone
 
 import type { Socket } from 'node:net';
-import type { UpstreamAddress } from '../../upstream/target.ts';
+import type { UpstreamAddress } from '../../upstream/address.ts';
 import { ReplyReader, type SmtpReply } from './reply.ts';
 
 export type GoneWhy = 'closed' | 'silent' | 'nonsense' | 'given_up';

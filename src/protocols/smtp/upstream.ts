@@ -11,14 +11,10 @@
 import type { Socket } from 'node:net';
 import type { Clock } from '../../lib/clock.ts';
 import type { Secret } from '../../lib/secret.ts';
+import type { UpstreamAddress } from '../../upstream/address.ts';
 import { connectUpstream } from '../../upstream/dial.ts';
 import { UpstreamUnreachableError } from '../../upstream/errors.ts';
-import {
-  type LoginTarget,
-  maySendClientAddress,
-  type UpstreamAddress,
-  type UpstreamTarget,
-} from '../../upstream/target.ts';
+import { type LoginTarget, maySendClientAddress, type UpstreamTarget } from '../../upstream/target.ts';
 import { startTls } from '../../upstream/tls.ts';
 import { UpstreamLoginError } from '../admission.ts';
 import { encodePlain } from '../sasl.ts';

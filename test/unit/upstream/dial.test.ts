@@ -4,6 +4,7 @@ import { createServer, type Server, type Socket } from 'node:net';
 import { createServer as createTlsServer, TLSSocket } from 'node:tls';
 import { afterEach, beforeAll, expect, test } from 'vitest';
 import { systemClock } from '../../../src/lib/clock.ts';
+import type { UpstreamAddress } from '../../../src/upstream/address.ts';
 import { type ConnectionFacts, connectUpstream, type DialOptions } from '../../../src/upstream/dial.ts';
 import {
   PlaintextBeforeTlsError,
@@ -11,7 +12,7 @@ import {
   UpstreamDeadlineError,
   UpstreamUnreachableError,
 } from '../../../src/upstream/errors.ts';
-import type { UpstreamAddress, UpstreamTarget } from '../../../src/upstream/target.ts';
+import type { UpstreamTarget } from '../../../src/upstream/target.ts';
 import { startTls } from '../../../src/upstream/tls.ts';
 import { type Issued, issue, makeCa } from './certificates.ts';
 

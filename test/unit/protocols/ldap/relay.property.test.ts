@@ -6,8 +6,7 @@ import { Duplex } from 'node:stream';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { systemClock } from '../../../../src/lib/clock.ts';
-import type { Dialogue } from '../../../../src/protocols/ldap/dialogue.ts';
-import { Relay } from '../../../../src/protocols/ldap/relay.ts';
+import { Relay, type RelayClient } from '../../../../src/protocols/ldap/relay.ts';
 import { done, entry, message, result, tlv } from '../../../support/ldap-bytes.ts';
 
 /** 2 and 3 are searches, 4 one for the root DSE. */
@@ -22,8 +21,8 @@ function relay() {
       taken();
     },
   });
-  const dialogue = {
-    connection: { socket: client },
+  const dialogue: RelayClient = {
+    connection: { socket: client as unknown as Socket },
     resume() {},
     goodbye(why: string) {
       goodbyes.push(why);
@@ -34,7 +33,7 @@ function relay() {
       goodbyes.push('their own');
       made.end('upstream_closed');
     },
-  } as unknown as Dialogue;
+  };
   const made = new Relay(dialogue, {
     live: { info: { upstream: 'u' }, joined() {}, onEnd() {}, leave() {} } as never,
     directory: { socket: upstream as unknown as Socket, rest: Buffer.alloc(0), userDn: null },
