@@ -36,6 +36,12 @@ export function canonicalise(login: string, names: UserNames): User | undefined 
   return names.defaultDomain === null ? undefined : parseUser(`${login}@${names.defaultDomain}`);
 }
 
+/** One text for the spellings of a name that no rule makes a user of: capitals, white space and how a DN is written do not count. */
+export function spelling(login: string): string {
+  const dn = login.includes('=') ? parseDn(login) : undefined;
+  return (dn === undefined ? login : dnKey(dn)).normalize('NFKC').toLowerCase().replace(/\s+/g, ' ').trim();
+}
+
 /** `uid=alice,ou=people,dc=example,dc=com`, by the first template that fits, or by itself. */
 function ofDn(dn: DistinguishedName | undefined, names: UserNames): User | undefined {
   if (dn === undefined) return undefined;

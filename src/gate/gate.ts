@@ -10,7 +10,7 @@ import type { Clock } from '../lib/clock.ts';
 import { networkOf } from '../lib/network.ts';
 import { Secret } from '../lib/secret.ts';
 import type { Turns } from '../lib/turns.ts';
-import type { User } from '../lib/user.ts';
+import type { NameMark, User } from '../lib/user.ts';
 import { type AppPassword, readAppPassword } from '../passwords/app-password.ts';
 import { type HashParameters, needsRehash } from '../passwords/hash.ts';
 import type { PasswordRecord } from '../passwords/record.ts';
@@ -18,7 +18,7 @@ import type { SelectorKeys } from '../passwords/selector-keys.ts';
 import { HashQueueFullError, type Verifier } from '../passwords/verifier.ts';
 import { type Selection, type Store, StoreUnavailableError } from '../store/store.ts';
 import type { Block, Throttle } from '../throttle/throttle.ts';
-import { canonicalise, type UserNames } from './canonicalise.ts';
+import { canonicalise, spelling, type UserNames } from './canonicalise.ts';
 import type { Parking } from './parking.ts';
 import { policyRefusal } from './policy.ts';
 import type { RememberedVerifications } from './remembered.ts';
@@ -49,7 +49,7 @@ export interface GateDeps {
   readonly lookUpName?: LookUpName | undefined;
   readonly routes: readonly Route[];
   readonly store: Pick<Store, 'select' | 'rehash'>;
-  readonly keys: Pick<SelectorKeys, 'selectors' | 'fingerprint'>;
+  readonly keys: Pick<SelectorKeys, 'selectors' | 'fingerprint' | 'mark'>;
   readonly verifier: Pick<Verifier, 'verify' | 'hash' | 'length'>;
   readonly hash: HashParameters;
   readonly throttle: Throttle;
@@ -75,10 +75,16 @@ interface Judgement {
   readonly record: PasswordRecord | null;
 }
 
-/** One attempt on its way through the gate, once it is known to have a user and the shape of an app password. */
+/** One attempt on its way through the gate, once it is known to have the shape of an app password. */
 interface Candidate {
   readonly attempt: Attempt;
-  readonly user: User;
+  /** A mark is nobody, and takes the same path. */
+  readonly user: User | NameMark;
+  /**
+   * Whom a guess is counted for: the user, if the name says by itself who that is. A name that a directory was asked for is counted
+   * as it was typed, whatever the answer was, or counts and blocks would tell what it was.
+   */
+  readonly guessedAs: User | NameMark;
   readonly password: AppPassword;
   readonly network: string;
 }
@@ -110,27 +116,27 @@ export class Gate {
   }
 
   async #judge(attempt: Attempt, network: string): Promise<Judgement> {
-    const { names, turns } = this.#deps;
+    const { names, turns, keys } = this.#deps;
     const named = canonicalise(attempt.login, names);
     const password = readAppPassword(attempt.secret);
     const user = named ?? (password === undefined ? undefined : await this.#lookUp(attempt, network));
     await turns.enter(network, attempt.hasFailed ?? false);
-    if (password === undefined || user === undefined || user === 'unavailable') {
+    if (password === undefined || user === 'unavailable') {
       turns.leave();
       // An old client's first try: no guess, no attempt, nothing.
       if (attempt.secret.isEmpty) return judgement(refused('empty_password'));
       if (password === undefined) return this.#noGuess(network, 'not_an_app_password', loggable(named));
-      if (user === 'unavailable') return judgement({ kind: 'unavailable', reason: 'name_lookup' });
-      return this.#noGuess(network, 'bad_credentials', null);
+      return judgement({ kind: 'unavailable', reason: 'name_lookup' });
     }
-    const candidate = { attempt, user, password, network };
+    const guessedAs = named ?? keys.mark(spelling(attempt.login));
+    const candidate = { attempt, user: user ?? guessedAs, guessedAs, password, network };
     try {
       return await this.#select(candidate);
     } catch (error) {
-      if (error instanceof HashQueueFullError) return unavailable('hash_queue', user);
+      if (error instanceof HashQueueFullError) return unavailable('hash_queue', candidate.user);
       if (error instanceof StoreUnavailableError) this.#deps.events.storeFailed('login', error);
       else this.#deps.events.internalError('gate', error);
-      return unavailable('store', user);
+      return unavailable('store', candidate.user);
     }
   }
 
@@ -150,7 +156,7 @@ export class Gate {
 
   /** Steps 3 to 5: the records that could be meant, and whether one of them is. */
   async #select(candidate: Candidate): Promise<Judgement> {
-    const { user, password } = candidate;
+    const { user, guessedAs, password, network } = candidate;
     const selection = await this.#records(candidate);
     if (!('records' in selection)) return selection;
     let isOverBudget = false;
@@ -162,8 +168,12 @@ export class Gate {
     }
     if (isOverBudget)
       return judgement(throttled('verification_budget', this.#deps.failureDelay), loggable(user));
-    const fingerprint = this.#deps.keys.fingerprint(user, password, Math.floor(this.#deps.clock.now() / DAY));
-    const block = await this.#deps.throttle.guess({ network: candidate.network, user, fingerprint });
+    const fingerprint = this.#deps.keys.fingerprint(
+      guessedAs,
+      password,
+      Math.floor(this.#deps.clock.now() / DAY),
+    );
+    const block = await this.#deps.throttle.guess({ network, user: guessedAs, fingerprint });
     return judgement(block === undefined ? refused('bad_credentials') : blocked(block), loggable(user));
   }
 
@@ -227,7 +237,8 @@ export class Gate {
   /** Steps 6 and 7 for a right secret. */
   #admit(candidate: Candidate, record: PasswordRecord, userDisabled: boolean): Judgement {
     const { clock, routes, throttle, uses } = this.#deps;
-    const { attempt, user, network } = candidate;
+    const { attempt, guessedAs, network } = candidate;
+    const { user } = record;
     const { protocol, client } = attempt;
     const use = { from: client.address, protocol, client: client.software };
     const refusal = policyRefusal({
@@ -243,7 +254,8 @@ export class Gate {
       return judgement(refused(refusal ?? 'no_route'), user, record);
     }
     uses.note(record, 'used', use);
-    this.#inBackground(throttle.success({ network, user }));
+    for (const name of new Set([user, guessedAs]))
+      this.#inBackground(throttle.success({ network, user: name }));
     if (needsRehash(record.hash, this.#deps.hash)) this.#inBackground(this.#rehash(candidate, record));
     return judgement({ kind: 'admitted', user, record, ...way }, user, record);
   }
@@ -260,7 +272,7 @@ export class Gate {
     await rehashed;
   }
 
-  /** What cannot be right for anybody, and tells nothing about an app password: an attempt, but no guess. */
+  /** What tells nothing about an app password: an attempt, but no guess. */
   async #noGuess(network: string, reason: RefusedReason, user: User | null): Promise<Judgement> {
     const block = await this.#deps.throttle.attempt(network);
     return judgement(block === undefined ? refused(reason) : blocked(block), user);
@@ -308,7 +320,7 @@ function throttled(reason: ThrottledReason, retryAfter: number): Verdict {
   return { kind: 'throttled', reason, retryAfter };
 }
 
-function unavailable(reason: 'store' | 'hash_queue', user: User): Judgement {
+function unavailable(reason: 'store' | 'hash_queue', user: User | NameMark): Judgement {
   return judgement({ kind: 'unavailable', reason }, loggable(user));
 }
 
@@ -322,8 +334,12 @@ function blocked(block: Block): Verdict {
 }
 
 /** People type the password into the name field: what has its shape is not logged as a user. */
-function loggable(user: User | undefined): User | null {
-  if (user === undefined) return null;
+function loggable(user: User | NameMark | undefined): User | null {
+  if (user === undefined || isMark(user)) return null;
   const local = user.slice(0, user.indexOf('@'));
   return readAppPassword(new Secret(local)) === undefined ? user : null;
+}
+
+function isMark(user: User | NameMark): user is NameMark {
+  return !user.includes('@');
 }

@@ -5,7 +5,7 @@
 
 import { createHmac, createSecretKey, randomBytes } from 'node:crypto';
 import type { Clock } from '../lib/clock.ts';
-import type { User } from '../lib/user.ts';
+import type { NameMark, User } from '../lib/user.ts';
 import type { AppPassword } from '../passwords/app-password.ts';
 import type { PasswordRecord } from '../passwords/record.ts';
 
@@ -39,7 +39,7 @@ export class RememberedVerifications {
   }
 
   /** The key that a user's secret has here. */
-  keyOf(user: User, password: AppPassword): string {
+  keyOf(user: User | NameMark, password: AppPassword): string {
     return createHmac('sha256', this.#key).update(`${user}\0${password.reveal()}`).digest('base64');
   }
 

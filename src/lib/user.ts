@@ -7,6 +7,12 @@ import { domainToASCII, domainToUnicode } from 'node:url';
 declare const canonical: unique symbol;
 export type User = string & { readonly [canonical]: true };
 
+/**
+ * Stands for a name that does not say by itself who it is: nobody's, or one that only a directory knows. What it was cannot be read
+ * from it. No user is called so, for want of an `@`.
+ */
+export type NameMark = `~${string}`;
+
 /** atext of RFC 5321 §4.1.2 less `* / % =`, which upstream logins give a meaning to; or any letter, mark, digit. */
 const LOCAL_ATOM = /^[a-z0-9!#$&'+\-?^_`{|}~\p{L}\p{M}\p{N}]+$/u;
 /** Shown as nothing, and dropped by NFKC_Casefold: a name with one is a name without it to some upstream. */

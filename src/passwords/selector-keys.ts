@@ -1,7 +1,7 @@
 // The selector keys in memory: what is computed with them. The keys themselves never leave this object.
 
 import { createHmac, createSecretKey, type KeyObject } from 'node:crypto';
-import type { User } from '../lib/user.ts';
+import type { NameMark, User } from '../lib/user.ts';
 import type { Selector } from '../store/store.ts';
 import type { AppPassword } from './app-password.ts';
 import { selectorOf } from './selector.ts';
@@ -10,6 +10,8 @@ import { selectorOf } from './selector.ts';
 export const SELECTOR_KEY_BYTES = 32;
 /** Bytes of a fingerprint: enough to tell guesses apart, too few to tell a secret by. */
 const FINGERPRINT_BYTES = 8;
+/** Bytes of what stands for a name. */
+const MARK_BYTES = 12;
 
 export interface SelectorKey {
   readonly id: string;
@@ -22,6 +24,7 @@ export class SelectorKeys {
   readonly #first: SelectorKey;
   /** Yesterday's and today's fingerprint keys: an attempt around midnight may ask for either. */
   readonly #daily = new Map<number, KeyObject>();
+  #names: KeyObject | undefined;
 
   /** The first key is used for new records, all of them in look-ups. Throws RangeError if there is none. */
   constructor(keys: readonly SelectorKey[]) {
@@ -41,7 +44,7 @@ export class SelectorKeys {
   }
 
   /** The selectors to look up, one for each key. */
-  selectors(user: User, password: AppPassword): Selector[] {
+  selectors(user: User | NameMark, password: AppPassword): Selector[] {
     return this.#keys.map(({ id, key }) => ({ keyId: id, selector: selectorOf(key, user, password) }));
   }
 
@@ -55,12 +58,19 @@ export class SelectorKeys {
    * from the first selector key and the day, so that replicas that share the keys file agree and days cannot be joined.
    * `day` is whole days since the epoch.
    */
-  fingerprint(user: User, password: AppPassword, day: number): string {
+  fingerprint(user: User | NameMark, password: AppPassword, day: number): string {
     return createHmac('sha256', this.#dailyKey(day))
       .update(`${user}\0${password.reveal()}`)
       .digest()
       .subarray(0, FINGERPRINT_BYTES)
       .toString('base64url');
+  }
+
+  /** Stands for a name, the same in all processes that share the keys file: 96 bits of an HMAC in base64url. */
+  mark(name: string): NameMark {
+    this.#names ??= this.derive('names');
+    const digest = createHmac('sha256', this.#names).update(name).digest();
+    return `~${digest.subarray(0, MARK_BYTES).toString('base64url')}`;
   }
 
   /** A key for another purpose, the same in all processes that share the keys file; it says nothing of those in there. */

@@ -2,7 +2,7 @@
 // costs several times what it takes to run them.
 
 import { type CompiledQuery, type Kysely, sql } from 'kysely';
-import type { User } from '../lib/user.ts';
+import type { NameMark, User } from '../lib/user.ts';
 import type { Schema } from './schema.ts';
 import type { NotedUse, Selector } from './store.ts';
 
@@ -18,7 +18,7 @@ export class LoginQueries {
   }
 
   /** The user's records that have one of the selectors, and whether the user is disabled: one row at least. */
-  select(user: User, selectors: readonly Selector[]) {
+  select(user: User | NameMark, selectors: readonly Selector[]) {
     const parameters = selectors.flatMap(({ keyId, selector }) => [keyId, selector]);
     return withParameters(this.#select(selectors.length), [user, ...parameters]);
   }

@@ -5,7 +5,7 @@
 // writes what may not.
 
 import { type Kysely, type Selectable, sql, type Transaction } from 'kysely';
-import type { User } from '../lib/user.ts';
+import type { NameMark, User } from '../lib/user.ts';
 import type { PasswordRecord } from '../passwords/record.ts';
 import { LoginQueries } from './login-queries.ts';
 import * as portal from './portal-queries.ts';
@@ -47,7 +47,7 @@ export class SqlStore implements UnwatchedStore {
   }
 
   /** One query: the left joins give one row at least, so an unknown user costs what a known one does. */
-  async select(user: User, selectors: readonly Selector[]): Promise<Selection> {
+  async select(user: User | NameMark, selectors: readonly Selector[]): Promise<Selection> {
     const query = this.#queries.select(user, selectors);
     const { rows } = await this.#run(() => this.#sql.quick.executeQuery(query));
     return {

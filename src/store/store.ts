@@ -1,7 +1,7 @@
 // What must last, as the rest of Postern sees it. Implementations keep records in SQL.
 
 import { UnavailableError } from '../lib/errors.ts';
-import type { User } from '../lib/user.ts';
+import type { NameMark, User } from '../lib/user.ts';
 import type { PasswordRecord, Use } from '../passwords/record.ts';
 import type { PortalStore } from './portal-store.ts';
 
@@ -70,7 +70,7 @@ export type WhichRecords =
 
 export interface Store extends PortalStore, AsyncDisposable {
   /** Every method rejects with StoreUnavailableError when the store does not answer. */
-  select(user: User, selectors: readonly Selector[]): Promise<Selection>;
+  select(user: User | NameMark, selectors: readonly Selector[]): Promise<Selection>;
   /** Counts and inserts as one atomic step, between processes too. */
   create(record: NewRecord, limits: CreateLimits): Promise<CreateOutcome>;
   /** All records that are not tombstones, or with `tombstones` those too; oldest first. */

@@ -3,14 +3,14 @@
 
 import type { Clock } from '../lib/clock.ts';
 import { networkMatcher } from '../lib/network.ts';
-import type { User } from '../lib/user.ts';
+import type { NameMark, User } from '../lib/user.ts';
 import { Blocks } from './blocks.ts';
 import { DistinctCounter } from './distinct-counter.ts';
 import { exemptNetworks } from './exempt-networks.ts';
 import { type Counts, NetworkCounts } from './network-counts.ts';
 import { NetworkMap } from './network-map.ts';
 import { add, isOver, type Tally } from './tally.ts';
-import type { Block, BlockEntry, BlockKind, Throttle, ThrottleSettings } from './throttle.ts';
+import type { Block, BlockEntry, BlockKind, Origin, Throttle, ThrottleSettings } from './throttle.ts';
 
 const LONGEST_BLOCK = 86_400_000;
 
@@ -152,7 +152,7 @@ export function createMemoryThrottle({
         ['network_and_user', pairBlocks],
       ] as const) {
         for (const { network, user, until } of blocks.inForce(now)) {
-          entries.push({ kind, network, user: user as User | null, until: epoch + until });
+          entries.push({ kind, network, user: user as Origin['user'] | null, until: epoch + until });
         }
       }
       return entries;
@@ -177,7 +177,7 @@ export function createMemoryThrottle({
 const newCounter = () => new DistinctCounter();
 
 /** Neither a network nor a user can hold a space. */
-const pairKey = (network: string, user: User) => `${network} ${user}`;
+const pairKey = (network: string, user: User | NameMark) => `${network} ${user}`;
 
 const constant = (length: number) => ({ first: length, longest: length });
 const growing = (first: number) => ({ first, longest: Math.max(first, LONGEST_BLOCK) });

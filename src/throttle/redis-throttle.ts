@@ -8,7 +8,7 @@
 import type { Redis } from 'ioredis';
 import type { Clock } from '../lib/clock.ts';
 import { networkMatcher } from '../lib/network.ts';
-import type { User } from '../lib/user.ts';
+import type { NameMark, User } from '../lib/user.ts';
 import { exemptNetworks } from './exempt-networks.ts';
 import type { MemoryThrottleSettings } from './memory-throttle.ts';
 import { RedisConnection, type RedisSettings } from './redis-connection.ts';
@@ -41,9 +41,14 @@ export interface RedisThrottleOptions {
 
 /** Times are decimal texts where they may have fractions. */
 type ScriptedRedis = Redis & {
-  guess(now: string, network: string, user: User, fingerprint: string): Promise<[BlockKind, string] | null>;
+  guess(
+    now: string,
+    network: string,
+    user: User | NameMark,
+    fingerprint: string,
+  ): Promise<[BlockKind, string] | null>;
   attempt(now: string, network: string): Promise<string | null>;
-  success(now: string, network: string, user: User): Promise<null>;
+  success(now: string, network: string, user: User | NameMark): Promise<null>;
   forget(now: string, what: BlockKind | 'networks' | 'pairs', ...members: string[]): Promise<number>;
 };
 
@@ -127,7 +132,7 @@ export function createRedisThrottle(options: RedisThrottleOptions): SharedThrott
             const until = Number.parseFloat(held[n] ?? '');
             if (!(until > time)) continue;
             const [network, user] = parts(subject);
-            entries.set(`${kind} ${subject}`, { kind, network, user: user as User | null, until });
+            entries.set(`${kind} ${subject}`, { kind, network, user: user as User | NameMark | null, until });
           }
         }
       }

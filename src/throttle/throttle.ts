@@ -5,12 +5,13 @@
 // the gate asks about blocks for attempts that have no candidate record, and for those that have one only about the
 // budget of verifications.
 
-import type { User } from '../lib/user.ts';
+import type { NameMark, User } from '../lib/user.ts';
 
 export interface Origin {
   /** The client's network as `networkOf` gives it. */
   readonly network: string;
-  readonly user: User;
+  /** A mark where the name does not say by itself who it is: so that nothing depends on whose it turns out to be. */
+  readonly user: User | NameMark;
 }
 
 export interface Guess extends Origin {
@@ -30,7 +31,7 @@ export interface Block {
 export interface BlockEntry {
   readonly kind: BlockKind;
   readonly network: string;
-  readonly user: User | null;
+  readonly user: User | NameMark | null;
   /** Milliseconds since the epoch. */
   readonly until: number;
 }

@@ -23,6 +23,19 @@ const MOST_RESPONSES = 100;
 /** sizeLimitExceeded (RFC 4511 §4.1.9): there is more than was asked for, and what there is was sent. */
 const SIZE_LIMIT_EXCEEDED = 4;
 
+/**
+ * What a directory may say of one entry by its name, besides noSuchObject. The name may be a stranger's: slapd calls one with a type that
+ * its schema lacks no name at all (measured, 2.5); one below a referral is somewhere else; and an entry that Postern's account may not
+ * read, or an alias, must not be told from none.
+ */
+const OF_THE_NAME: ReadonlySet<number> = new Set([
+  RESULT.invalidDnSyntax,
+  RESULT.referral,
+  RESULT.insufficientAccessRights,
+  RESULT.aliasProblem,
+  RESULT.aliasDereferencingProblem,
+]);
+
 type Fault = [reason: UnavailableReason, message: string];
 
 export interface Question {
@@ -118,9 +131,7 @@ export class DirectoryClient {
     );
     if (code === RESULT.success || code === SIZE_LIMIT_EXCEEDED) return entries;
     if (code === RESULT.noSuchObject) return [];
-    // The name may be a stranger's: slapd calls one with a type that its schema lacks no name at all (measured, 2.5), and one below a
-    // referral is somewhere else.
-    if (question.scope === 0 && (code === RESULT.invalidDnSyntax || code === RESULT.referral)) return [];
+    if (question.scope === 0 && OF_THE_NAME.has(code)) return [];
     const reason =
       code === RESULT.busy || code === RESULT.unavailable ? 'upstream_unreachable' : 'upstream_protocol';
     throw new UpstreamLoginError(reason, `Search: result ${resultText(code)}`);

@@ -10,7 +10,7 @@ import type { Decision, Verdict } from '../../../src/gate/verdict.ts';
 import type { Protocol } from '../../../src/lib/protocol.ts';
 import { Secret } from '../../../src/lib/secret.ts';
 import { Turns } from '../../../src/lib/turns.ts';
-import type { User } from '../../../src/lib/user.ts';
+import type { NameMark, User } from '../../../src/lib/user.ts';
 import { type AppPassword, generateAppPassword } from '../../../src/passwords/app-password.ts';
 import type { HashParameters } from '../../../src/passwords/hash.ts';
 import type { PasswordRecord, Use } from '../../../src/passwords/record.ts';
@@ -53,12 +53,12 @@ export function newKey(id: string) {
 
 export class FakeStore {
   readonly records: PasswordRecord[] = [];
-  readonly disabled = new Set<User>();
+  readonly disabled = new Set<User | NameMark>();
   readonly uses: { id: string; kind: string; use: Use }[] = [];
   looks = 0;
   isDown = false;
 
-  async select(user: User, selectors: readonly Selector[]): Promise<Selection> {
+  async select(user: User | NameMark, selectors: readonly Selector[]): Promise<Selection> {
     this.looks += 1;
     this.#check();
     const records = this.records.filter(
@@ -167,6 +167,7 @@ export function gateHarness(options: Options = {}) {
         return selector === undefined ? keys.selectors(user, password) : [selector];
       },
       fingerprint: (user, password, day) => keys.fingerprint(user, password, day),
+      mark: (name) => keys.mark(name),
     },
     verifier,
     hash: HASH,
