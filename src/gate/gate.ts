@@ -50,7 +50,7 @@ export interface GateDeps {
   readonly routes: readonly Route[];
   readonly store: Pick<Store, 'select' | 'rehash'>;
   readonly keys: Pick<SelectorKeys, 'selectors' | 'fingerprint' | 'mark'>;
-  readonly verifier: Pick<Verifier, 'verify' | 'hash' | 'length'>;
+  readonly verifier: Pick<Verifier, 'verify' | 'verifyLast' | 'hash' | 'length'>;
   readonly hash: HashParameters;
   readonly throttle: Throttle;
   readonly remembered: RememberedVerifications;
@@ -194,7 +194,10 @@ export class Gate {
     }
   }
 
-  /** Step 5: what is remembered, or one argon2id run that all who wait for the same answer share. */
+  /**
+   * Step 5: what is remembered, or one argon2id run that all who wait for the same answer share. Where the network has guessed past its
+   * budget for this record, the run waits until nobody else does; `no budget`: too many wait so already.
+   */
   async #verify(
     candidate: Candidate,
     record: PasswordRecord,
@@ -210,15 +213,18 @@ export class Gate {
     }
     const flight = `${key}${record.hash}`;
     let running = this.#underWay.get(flight);
+    let isLast = false;
     if (running === undefined) {
-      if (!(await throttle.mayVerify(network, record.id))) return 'no budget';
+      isLast = !(await throttle.mayVerify(network, record.id));
       // While that was asked, another attempt may have begun with this, and may have ended too.
       const meanwhile = remembered.recall(key, record);
       if (meanwhile !== undefined) return meanwhile ? 'match' : 'mismatch';
       running = this.#underWay.get(flight);
     }
     if (running === undefined) {
-      running = verifier.verify(record.hash, password, network);
+      running = isLast
+        ? verifier.verifyLast(record.hash, password, network)
+        : verifier.verify(record.hash, password, network);
       this.#underWay.set(flight, running);
       events.verificationQueue(verifier.length);
       const done = () => {
@@ -231,7 +237,12 @@ export class Gate {
         if (!match) this.#inBackground(throttle.mismatch(network, record.id));
       }, done);
     }
-    return (await running) ? 'match' : 'mismatch';
+    try {
+      return (await running) ? 'match' : 'mismatch';
+    } catch (error) {
+      if (isLast && error instanceof HashQueueFullError) return 'no budget';
+      throw error;
+    }
   }
 
   /** Steps 6 and 7 for a right secret. */

@@ -19,9 +19,29 @@ export function canonicalAddress(text: string): string | undefined {
  */
 export function networkOf(address: string): string {
   if (isIP(address) !== 6) return `${address}/32`;
-  const groups = expandIPv6(address).slice(0, 4);
-  const prefix = new SocketAddress({ address: `${groups.join(':')}::`, family: 'ipv6' }).address;
-  return `${prefix}/64`;
+  return prefixOf(expandIPv6(address), 64);
+}
+
+/**
+ * The networks around an address in which somebody may have many addresses, the widest first: the /24 and the address itself for IPv4;
+ * for IPv6 the /48 of a site, the /56 of a household, and the /64 of a line. The last is what `networkOf` gives.
+ */
+export function crowdsOf(address: string): readonly string[] {
+  const family = isIP(address);
+  if (family === 0) return [`${address}/32`];
+  if (family === 4) return [`${address.slice(0, address.lastIndexOf('.'))}.0/24`, `${address}/32`];
+  const groups = expandIPv6(address);
+  return [48, 56, 64].map((prefix) => prefixOf(groups, prefix));
+}
+
+/** `bits` is at most 64. */
+function prefixOf(groups: readonly string[], bits: number): string {
+  const kept = groups.slice(0, 4).map((group, index) => {
+    const own = Math.min(16, Math.max(0, bits - 16 * index));
+    return (Number.parseInt(group, 16) & (0xffff << (16 - own)) & 0xffff).toString(16);
+  });
+  const prefix = new SocketAddress({ address: `${kept.join(':')}::`, family: 'ipv6' }).address;
+  return `${prefix}/${bits}`;
 }
 
 function expandIPv6(address: string): string[] {

@@ -3,10 +3,12 @@
 // a turn takes in a few at most, fewer while somebody who has not failed yet is on the way in, and the others wait here:
 //
 //   who has not failed on the same connection goes before who has, though not all the time;
-//   among equals networks take turns, so that one that crowds waits for itself.
+//   among equals networks take turns, so that one that crowds waits for itself (fair-line.ts).
 //
 // The wait depends on nothing else, so that it tells nothing about what is waited for. How many can wait is bounded by who comes: one
 // for each connection.
+
+import { FairLine } from './fair-line.ts';
 
 /** One in so many is given to those who have failed, whoever else waits. */
 const SHARE_OF_FAILED = 4;
@@ -21,8 +23,8 @@ export interface TurnsOptions {
 
 export class Turns {
   readonly #options: TurnsOptions;
-  readonly #first = new Line();
-  readonly #again = new Line();
+  readonly #first = new FairLine<() => void>();
+  readonly #again = new FairLine<() => void>();
   #taken = 0;
   /** Those of the taken that are given back when the turn ends. */
   #left = 0;
@@ -49,7 +51,7 @@ export class Turns {
       this.#taken++;
       return undefined;
     }
-    return (hasFailed ? this.#again : this.#first).wait(network);
+    return new Promise((start) => (hasFailed ? this.#again : this.#first).push(network, start));
   }
 
   /** It is done. Others are let in in the next turn of the event loop. */
@@ -71,35 +73,8 @@ export class Turns {
       this.#taken++;
       this.#begun++;
       const isTheirShare = this.#begun % SHARE_OF_FAILED === 0 && this.#again.length > 0;
-      if (isTheirShare || this.#first.length === 0) this.#again.next();
-      else this.#first.next();
+      const line = isTheirShare || this.#first.length === 0 ? this.#again : this.#first;
+      line.shift()?.();
     }
-  }
-}
-
-/** Those who wait, by network; the network that is first is the next. */
-class Line {
-  readonly #waiting = new Map<string, (() => void)[]>();
-  length = 0;
-
-  wait(network: string): Promise<void> {
-    this.length++;
-    return new Promise((start) => {
-      const waiting = this.#waiting.get(network);
-      if (waiting === undefined) this.#waiting.set(network, [start]);
-      else waiting.push(start);
-    });
-  }
-
-  next(): void {
-    const [first] = this.#waiting;
-    if (first === undefined) return;
-    const [network, waiting] = first;
-    const start = waiting.shift();
-    this.length--;
-    // Behind the other networks, or gone.
-    this.#waiting.delete(network);
-    if (waiting.length > 0) this.#waiting.set(network, waiting);
-    start?.();
   }
 }

@@ -155,15 +155,33 @@ describe('throttled', () => {
     expect(await gate.says('my real password', { from: HOME })).toBe('refused not_an_app_password');
   });
 
-  test('verification_budget: the 11th colliding guess at one record within ten minutes', async () => {
-    const gate = gateHarness({ throttle: { networkAndUser: { distinct: 1000, window: HOUR, block: HOUR } } });
+  test('verification_budget: past ten colliding guesses at one record within ten minutes, where too many wait already', async () => {
+    // The second line has one place.
+    const gate = gateHarness({
+      queue: 4,
+      throttle: {
+        network: { distinct: 1000, window: HOUR, block: HOUR },
+        networkAndUser: { distinct: 1000, window: HOUR, block: HOUR },
+      },
+    });
     gate.make();
     for (let n = 0; n < 10; n++) expect(await gate.says(gate.colliding())).toBe('refused bad_credentials');
-    expect(await gate.says(gate.colliding())).toBe('throttled verification_budget');
-    expect(gate.runs).toEqual({ match: 0, mismatch: 10 });
-    expect(await gate.says(gate.colliding(), { from: HOME })).toBe('refused bad_credentials');
-    gate.clock.advance(600_000);
+    // The 11th waits for its turn, which it has when nobody else waits.
     expect(await gate.says(gate.colliding())).toBe('refused bad_credentials');
+    const held = Promise.withResolvers<void>();
+    gate.hold.until = held.promise;
+    const running = gate.says(gate.colliding());
+    await settled();
+    await expect.poll(() => gate.verifier.length).toBe(0);
+    const waiting = gate.says(gate.colliding());
+    await settled();
+    expect(await gate.says(gate.colliding())).toBe('throttled verification_budget');
+    const elsewhere = gate.says(gate.colliding(), { from: HOME });
+    held.resolve();
+    expect(await Promise.all([running, waiting, elsewhere])).toEqual(
+      Array.from({ length: 3 }, () => 'refused bad_credentials'),
+    );
+    expect(gate.runs).toEqual({ match: 0, mismatch: 14 });
   });
 });
 

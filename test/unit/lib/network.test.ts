@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import {
   canonicalAddress,
+  crowdsOf,
   isLoopback,
   NetworkSet,
   networkMatcher,
@@ -176,4 +177,16 @@ test.each([
   ['nonsense', '192.0.2.7/32', false],
 ])('an operator who types %s means %s: %s', (typed, counted, expected) => {
   expect(networkMatcher(typed)(counted)).toBe(expected);
+});
+
+test.each([
+  ['192.0.2.7', ['192.0.2.0/24', '192.0.2.7/32']],
+  ['2001:db8:1:2ff:3::4', ['2001:db8:1::/48', '2001:db8:1:200::/56', '2001:db8:1:2ff::/64']],
+  ['2001:db8::1', ['2001:db8::/48', '2001:db8::/56', '2001:db8::/64']],
+  ['::1', ['::/48', '::/56', '::/64']],
+  ['fe80::ffff:ffff:ffff:ffff', ['fe80::/48', 'fe80::/56', 'fe80::/64']],
+  ['nobody', ['nobody/32']],
+])('the networks around %s, in which somebody may have many addresses', (address, crowds) => {
+  expect(crowdsOf(address)).toEqual(crowds);
+  expect(crowdsOf(address).at(-1)).toBe(networkOf(address));
 });

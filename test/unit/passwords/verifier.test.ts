@@ -1,6 +1,6 @@
 // The queue before argon2id: how many run, how many wait, and whose turn it is.
 
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { type AppPassword, generateAppPassword } from '../../../src/passwords/app-password.ts';
 import { hashAppPassword } from '../../../src/passwords/hash.ts';
 import { HashQueueFullError, Verifier } from '../../../src/passwords/verifier.ts';
@@ -146,4 +146,108 @@ test('with other bounds: more run at once, fewer when those that run have ended;
   work.end('e');
   expect(await Promise.all(all)).toEqual([true, true, true, true, true]);
   expect(verifier.length).toBe(0);
+});
+
+/** A verifier whose clock the test moves on while something runs. */
+function withClock(bounds: { concurrency: number; queue: number }) {
+  const work = manual();
+  let now = 0;
+  const verifier = new Verifier({ ...bounds, verify: work.verify, clock: { monotonic: () => now } });
+  const runFor = async (hash: string, milliseconds: number) => {
+    now += milliseconds;
+    work.end(hash, false);
+    await settle();
+  };
+  return { ...work, verifier, runFor };
+}
+
+test('the second line goes when nobody else waits, one at a time', async () => {
+  const { verifier, started, runFor } = withClock({ concurrency: 2, queue: 16 });
+  const all = [
+    verifier.verify('a', password),
+    verifier.verify('b', password),
+    verifier.verifyLast('last 1', password, 'x'),
+    verifier.verifyLast('last 2', password, 'y'),
+    verifier.verify('c', password),
+  ];
+  await settle();
+  expect(started).toEqual(['a', 'b']);
+  expect(verifier.length).toBe(3);
+  await runFor('a', 0);
+  expect(started).toEqual(['a', 'b', 'c']);
+  await runFor('b', 0);
+  expect(started).toEqual(['a', 'b', 'c', 'last 1']);
+  await runFor('c', 0);
+  await settle();
+  expect(started).toEqual(['a', 'b', 'c', 'last 1']);
+  // It has ended, and has taken no time: no rest.
+  await runFor('last 1', 0);
+  await expect.poll(() => started.at(-1)).toBe('last 2');
+  await runFor('last 2', 0);
+  await Promise.all(all);
+});
+
+test('the second line rests three times as long as it ran, and keeps nobody else waiting', async () => {
+  const { verifier, started, runFor } = withClock({ concurrency: 1, queue: 16 });
+  vi.useFakeTimers({ toFake: ['setTimeout'] });
+  try {
+    const all = ['last 1', 'last 2'].map((hash) => verifier.verifyLast(hash, password, 'x'));
+    await settle();
+    await runFor('last 1', 10);
+    all.push(verifier.verify('a', password));
+    await settle();
+    expect(started).toEqual(['last 1', 'a']);
+    await runFor('a', 0);
+    vi.advanceTimersByTime(29);
+    await settle();
+    expect(started).toEqual(['last 1', 'a']);
+    vi.advanceTimersByTime(1);
+    await settle();
+    expect(started).toEqual(['last 1', 'a', 'last 2']);
+    await runFor('last 2', 10);
+    await Promise.all(all);
+  } finally {
+    vi.useRealTimers();
+  }
+});
+
+test('where others wait without end, the second line has its share all the same', async () => {
+  const { verifier, started, runFor } = withClock({ concurrency: 1, queue: 100 });
+  const all = Array.from({ length: 50 }, (_, n) => verifier.verify(`n${n}`, password));
+  all.push(verifier.verifyLast('last', password, 'x'));
+  while (!started.includes('last')) {
+    await settle();
+    await runFor(started.at(-1) as string, 1);
+  }
+  expect(started.length).toBeLessThan(20);
+  while (verifier.length > 0) await runFor(started.at(-1) as string, 1);
+  await runFor(started.at(-1) as string, 1);
+  await runFor('last', 1);
+  await Promise.all(all);
+});
+
+test('a quarter of the queue waits in the second line, half of that for one network; the first line is as long as before', async () => {
+  const { verifier, started, runFor } = withClock({ concurrency: 1, queue: 16 });
+  const all = [verifier.verify('run', password)];
+  await settle();
+  const last = (name: string, network: string) => {
+    const turn = verifier.verifyLast(name, password, network);
+    turn.catch(() => {});
+    return turn;
+  };
+  all.push(last('x1', 'x'), last('x2', 'x'));
+  await expect(last('x3', 'x')).rejects.toThrow(HashQueueFullError);
+  all.push(last('y1', 'y'), last('y2', 'y'));
+  await expect(last('z1', 'z')).rejects.toThrow(HashQueueFullError);
+  for (let n = 0; n < 16; n++) all.push(verifier.verify(`n${n}`, password));
+  await expect(verifier.verify('too many', password)).rejects.toThrow(HashQueueFullError);
+  while (started.length < 21) {
+    await settle();
+    await runFor(started.at(-1) as string, 0);
+    await new Promise((resolve) => setTimeout(resolve, 1));
+  }
+  await runFor(started.at(-1) as string, 0);
+  await Promise.all(all);
+  // Those of two networks, in turns.
+  expect(started.filter((hash) => /^[xy]/.test(hash))).toEqual(['x1', 'y1', 'x2', 'y2']);
 });
