@@ -2,7 +2,7 @@
 // read, are what they should be, and belong together.
 
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
-import type { Config, PortalConfig } from './config.ts';
+import type { Config, PortalConfig } from './schema.ts';
 import { type ReadFile, whyUnreadable } from './secret-file.ts';
 import type { Written } from './written.ts';
 

@@ -1,8 +1,9 @@
-// `node src/config/generate.ts` writes what is made from the configuration's schema: config/postern.schema.json and
-// docs/config.md. A test fails when they differ from it.
+// `node src/config/generate.ts` writes what is made from the configuration's schema and the comments at its keys:
+// config/postern.schema.json and docs/config.md. A test fails when they differ from it.
 
 import { writeFileSync } from 'node:fs';
-import { editorSchema } from './json-schema.ts';
+import { editorSchema, writtenSchema } from './json-schema.ts';
+import { withKeyComments } from './key-comments.ts';
 import { configReference } from './reference.ts';
 
 /** Of biome.json. */
@@ -10,9 +11,13 @@ const LINE_WIDTH = 110;
 
 /** Path from the project's root → content. */
 export function generatedFiles(): Record<string, string> {
+  const schema = new URL('./schema.ts', import.meta.url);
+  const written = withKeyComments(schema, (comments) =>
+    writtenSchema((key) => comments.of('WrittenConfig', key)),
+  );
   return {
-    'config/postern.schema.json': `${json(editorSchema())}\n`,
-    'docs/config.md': configReference(),
+    'config/postern.schema.json': `${json(editorSchema(written))}\n`,
+    'docs/config.md': configReference(written),
   };
 }
 

@@ -22,14 +22,22 @@ export interface JsonSchema {
   anyOf?: readonly JsonSchema[];
 }
 
-/** What may be written, before variables are thought of. */
-export function writtenSchema(): JsonSchema {
-  return z.toJSONSchema(configSchema, { io: 'input' }) as JsonSchema;
+/** What may be written, before variables are thought of, with what `meaning` says of each key. */
+export function writtenSchema(
+  meaning: (key: string) => string | undefined = () => undefined,
+  schema: z.ZodType = configSchema,
+): JsonSchema {
+  const written = z.toJSONSchema(schema, { io: 'input' }) as JsonSchema;
+  for (const { key, schema: described } of keyEntries(written)) {
+    const description = meaning(key);
+    if (description) described.description = description;
+  }
+  return written;
 }
 
 /** For editors: a value that has to look like something may also be `${VAR}`. */
-export function editorSchema(): JsonSchema {
-  return { title: 'Postern configuration', ...allowVariables(writtenSchema()) };
+export function editorSchema(written: JsonSchema): JsonSchema {
+  return { title: 'Postern configuration', ...allowVariables(written) };
 }
 
 const VARIABLE: JsonSchema = { type: 'string', pattern: '\\$\\{' };

@@ -1,25 +1,18 @@
-// The way from a file to a Config: read it, substitute variables, check it against the schema, apply the rules that look at
-// more than one key, read the secrets. Mistakes of all steps are collected, then thrown as one ConfigError.
+// The way from a file to a Config: read it, substitute variables, check it by the rules that look at more than one key, make
+// paths absolute, read the secrets, decode it by the schema. Mistakes of all steps are collected, then thrown as one ConfigError.
 
 import { basename, dirname, resolve } from 'node:path';
+import type { z } from 'zod';
 import { ConfigError } from '../lib/errors.ts';
-import type { Secret } from '../lib/secret.ts';
-import { assemble, controlSocket, type PortalSecrets, type RedisSecrets } from './assemble.ts';
-import type { Config } from './config.ts';
 import { readDocument } from './document.ts';
-import { explainIssues, retype } from './explain.ts';
+import { explainIssues } from './explain.ts';
 import { checkFiles } from './files.ts';
 import { Problems } from './problems.ts';
-import { configSchema } from './schema.ts';
-import { decodeUtf8, type ReadFile, readSecret, readSmallFile, whyUnreadable } from './secret-file.ts';
-import { checkListeners } from './sections/listeners.ts';
-import { checkPortal } from './sections/portal.ts';
-import { checkRedis } from './sections/redis.ts';
-import { checkRoutes } from './sections/routes.ts';
-import { checkControl, checkStore } from './sections/store.ts';
-import { checkTls } from './sections/tls.ts';
-import { checkUpstreams, isWithoutPassword } from './sections/upstreams.ts';
-import { checkUsers } from './sections/users.ts';
+import { applyRules } from './rules.ts';
+import { type Config, configSchema } from './schema.ts';
+import { decodeUtf8, type ReadFile, readSmallFile, whyUnreadable } from './secret-file.ts';
+import { completeControl } from './sections/store.ts';
+import { bind, retype } from './walk.ts';
 import { Written } from './written.ts';
 
 export interface ParseOptions {
@@ -59,6 +52,15 @@ function fileError(file: string, message: string): ConfigError {
 
 /** Checks the text of a configuration. Throws a ConfigError that holds every mistake in it. */
 export function parseConfig(text: string, options: ParseOptions): Config {
+  return parseAs(configSchema, text, options);
+}
+
+/** By a schema that has at least the sections of `configSchema`. */
+export function parseAs<Schema extends typeof configSchema>(
+  schema: Schema,
+  text: string,
+  options: ParseOptions,
+): z.output<Schema> & { file: string } {
   const file = resolve(options.file);
   const readFile = options.readFile ?? readSmallFile;
   const problems = new Problems(basename(file), text);
@@ -66,68 +68,20 @@ export function parseConfig(text: string, options: ParseOptions): Config {
 
   const values = readDocument(text, options.env, problems);
   if (values === undefined) throw refuse();
-
-  let result = configSchema.safeParse(values);
-  if (!result.success && retype(values, result.error.issues, problems))
-    result = configSchema.safeParse(values);
+  retype(schema, values, problems);
 
   // The rules speak first: where both have something to say about one value, theirs is the better explanation.
   const written = new Written(values, [], problems);
-  applyRules(written);
-  if (!result.success) explainIssues(values, configSchema, result.error.issues, problems);
-  const secrets = new Map<string, Secret>();
-  for (const [name, upstream] of written.get('upstreams').entries()) {
-    const login = upstream.get('login');
-    if (!login.isWritten || isWithoutPassword(login.get('method').text)) continue;
-    const secret = readSecret(login, 'password', { directory: dirname(file), readFile });
-    if (secret) secrets.set(name, secret);
+  applyRules(written, () => true);
+  const result = schema.safeParse(bind(schema, values, { directory: dirname(file), readFile }, problems));
+  if (!result.success) {
+    explainIssues(values, schema, result.error.issues, problems);
+    throw refuse();
   }
-  const redis = readRedisSecrets(written.get('redis'), { directory: dirname(file), readFile });
-  const portal = readPortalSecrets(written.get('portal'), { directory: dirname(file), readFile });
-  if (result.success) checkControl(written.get('control'), controlSocket(file, result.data));
-  if (!result.success || !problems.isEmpty) throw refuse();
-
-  const config = assemble(file, result.data, secrets, redis, portal);
+  const config = { ...result.data, file };
+  completeControl(config, written.get('control'));
+  if (!problems.isEmpty) throw refuse();
   if (options.checkFiles) checkFiles(config, written, readFile);
   if (!problems.isEmpty) throw refuse();
   return config;
-}
-
-/** Undefined if there is no such section, or what is wrong with it is among the problems. */
-function readRedisSecrets(
-  redis: Written,
-  options: { directory: string; readFile: ReadFile },
-): RedisSecrets | undefined {
-  if (!redis.isWritten) return undefined;
-  const url = readSecret(redis, 'url', options);
-  checkRedis(redis, url);
-  const hasPassword = redis.get('password').isWritten || redis.get('passwordFile').isWritten;
-  const password = hasPassword ? readSecret(redis, 'password', options) : undefined;
-  return url && { url, password };
-}
-
-/** Both may be left out: a public client, a server that wants no login. */
-function readPortalSecrets(
-  portal: Written,
-  options: { directory: string; readFile: ReadFile },
-): PortalSecrets {
-  const read = (section: Written, name: string) =>
-    section.get(name).isWritten || section.get(`${name}File`).isWritten
-      ? readSecret(section, name, options)
-      : undefined;
-  return {
-    clientSecret: read(portal.get('oidc'), 'clientSecret'),
-    smtpPassword: read(portal.get('notify').get('smtp'), 'password'),
-  };
-}
-
-/** Rules that look at more than one key. */
-function applyRules(written: Written): void {
-  checkStore(written.get('store'));
-  checkTls(written.get('tls'), written.get('listeners'));
-  checkUsers(written.get('users'), written.get('upstreams'));
-  checkListeners(written.get('listeners'), written.get('admin'), written.get('portal'));
-  checkUpstreams(written.get('upstreams'));
-  checkPortal(written.get('portal'));
-  checkRoutes(written.get('routes'), written.get('upstreams'));
 }

@@ -1,6 +1,6 @@
 // docs/config.md, made from the schema.
 
-import { type JsonSchema, type KeyEntry, keyEntries, writtenSchema } from './json-schema.ts';
+import { type JsonSchema, type KeyEntry, keyEntries } from './json-schema.ts';
 
 const INTRODUCTION = `# Configuration
 
@@ -35,8 +35,8 @@ or empty; \`$\${\` is a literal \`\${\`. What a variable holds is never read as 
 `;
 
 /** The whole document. */
-export function configReference(): string {
-  const entries = keyEntries(writtenSchema());
+export function configReference(written: JsonSchema): string {
+  const entries = keyEntries(written);
   const sections = entries.filter(({ key }) => !/[.[]/.test(key));
   const tables = sections.map((section) => {
     const rows = entries.filter(

@@ -1,7 +1,7 @@
 // What cannot change while Postern runs: where its state is, and where commands and monitoring find it.
 
 import { Secret } from '../lib/secret.ts';
-import type { Config, PortalConfig } from './config.ts';
+import type { Config, PortalConfig } from './schema.ts';
 
 const FIXED = ['store', 'keys', 'redis', 'control', 'admin'] as const satisfies readonly (keyof Config)[];
 

@@ -1,9 +1,6 @@
-// Secrets: every secret `x` may stand in the configuration, or in a file of its own that `xFile` names.
+// Files that a configuration names, and the secrets in them.
 
 import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs';
-import { resolve } from 'node:path';
-import { Secret } from '../lib/secret.ts';
-import type { Written } from './written.ts';
 
 /** A file's content and mode bits. */
 export interface FileContent {
@@ -53,56 +50,29 @@ export function decodeUtf8(content: Uint8Array): string | undefined {
   }
 }
 
-/**
- * The secret `name` of a section, from the file itself or from the one that `<name>File` names. Undefined if it cannot
- * be had; then the reason is among the problems.
- */
-export function readSecret(
-  section: Written,
-  name: string,
-  options: { directory: string; readFile: ReadFile },
-): Secret | undefined {
-  const inline = section.get(name);
-  const file = section.get(`${name}File`);
-  if (inline.isWritten && file.isWritten) {
-    file.wrongKey(`is set beside ${name}, must be the only one of the two`);
-    return undefined;
-  }
-  if (inline.isWritten) return fromText(inline, inline.text);
-  if (!file.isWritten) {
-    inline.wrong(`is missing, must be set here or in a file that ${name}File names`);
-    return undefined;
-  }
-  return file.text ? fromFile(file, resolve(options.directory, file.text), options.readFile) : undefined;
-}
-
-function fromFile(file: Written, path: string, readFile: ReadFile): Secret | undefined {
+/** The one line in a secret's file; undefined if it cannot be had, and then `wrong` was told why. */
+export function readSecretFile(
+  path: string,
+  readFile: ReadFile,
+  wrong: (message: string) => void,
+): string | undefined {
   let read: FileContent;
   try {
     read = readFile(path);
   } catch (error) {
-    file.wrong(`cannot be read (${whyUnreadable(error)}), must be a file that Postern may read`);
+    wrong(`cannot be read (${whyUnreadable(error)}), must be a file that Postern may read`);
     return undefined;
   }
   if ((read.mode & 0o007) !== 0) {
-    file.wrong(
+    wrong(
       'names a file that every user of this machine can read or change, must be closed to others (chmod o= FILE)',
     );
     return undefined;
   }
   const text = decodeUtf8(read.content);
   if (text === undefined) {
-    file.wrong('names a file that is not UTF-8, must hold one line of text');
+    wrong('names a file that is not UTF-8, must hold one line of text');
     return undefined;
   }
-  return fromText(file, text.replace(/\r?\n$/, ''));
-}
-
-function fromText(place: Written, text: string | undefined): Secret | undefined {
-  // The schema has a word to say about what is no text.
-  if (text === undefined) return undefined;
-  if (text === '') place.wrong('is empty, must hold the secret');
-  else if (/[\0\r\n]/.test(text)) place.wrong('holds more than one line, must hold the secret alone');
-  else return new Secret(text);
-  return undefined;
+  return text.replace(/\r?\n$/, '');
 }

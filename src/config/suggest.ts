@@ -1,7 +1,5 @@
 // "Did you mean": the nearest of the words that would be right.
 
-import { orList } from './values.ts';
-
 /** The half of a message that says what to write instead of `wrong`: the nearest of `right`, or all of them. */
 export function suggestion(wrong: string, right: readonly string[]): string {
   if (right.length === 0) return 'must be left out';
@@ -36,4 +34,9 @@ function editDistance(a: string, b: string): number {
     previous = current;
   }
   return previous[b.length] ?? 0;
+}
+
+/** `a`, `a or b`, `a, b or c`. */
+export function orList(words: readonly string[]): string {
+  return words.length < 2 ? words.join('') : `${words.slice(0, -1).join(', ')} or ${words.at(-1)}`;
 }

@@ -2,7 +2,8 @@
 
 import { statSync } from 'node:fs';
 import { NetworkSet } from '../lib/network.ts';
-import type { Config, HostPort, UpstreamConfig } from './config.ts';
+import type { Config, UpstreamConfig } from './schema.ts';
+import type { HostPort } from './values.ts';
 
 const loopback = new NetworkSet(['127.0.0.0/8', '::1/128']);
 

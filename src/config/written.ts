@@ -55,3 +55,9 @@ export class Written {
     this.#problems.atKey(this.path, message);
   }
 }
+
+/** Reports that a secret stands neither in its key nor in the file that `<key>File` names. */
+export function needsSecret(section: Written, key: string): void {
+  if (section.get(key).isWritten || section.get(`${key}File`).isWritten) return;
+  section.get(key).wrong(`is missing, must be set here or in a file that ${key}File names`);
+}

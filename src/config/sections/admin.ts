@@ -1,14 +1,22 @@
 // `admin`, `log`: what the operator sees.
 
 import { LOG_LEVELS } from '../log-level.ts';
-import { choice, hostPort, section } from '../values.ts';
+import { reshaped, section } from '../shapes.ts';
+import { choice, hostPort } from '../values.ts';
 
-export const adminSchema = section({
-  address: hostPort('127.0.0.1:9090', { anyPort: true }).describe(
-    'Where `/metrics`, `/livez` and `/readyz` are served, over HTTP and without a login. Without this section they are not.',
-  ),
-});
+export const adminSchema = reshaped(
+  section({
+    /**
+     * Where `/metrics`, `/livez` and `/readyz` are served, over HTTP and without a login. Without this section they are
+     * not.
+     */
+    address: hostPort('127.0.0.1:9090', { anyPort: true }),
+  }),
+  ({ address }) => address,
+  (address) => ({ address }),
+);
 
 export const logSchema = section({
-  level: choice(LOG_LEVELS).prefault('info').describe('The least important log lines to write.'),
+  /** The least important log lines to write. */
+  level: choice(LOG_LEVELS).prefault('info'),
 }).prefault({});

@@ -1,42 +1,54 @@
 // `listeners`: where clients come in.
 
 import { formatPath } from '../problems.ts';
-import { choice, flag, hostPort, listOf, nameOf, network, parseHostPort, section } from '../values.ts';
+import { listOf, nameOf, optional, reshaped, section } from '../shapes.ts';
+import { choice, flag, hostPort, network, parseHostPort } from '../values.ts';
 import type { Written } from '../written.ts';
 import { protocol } from './protocol.ts';
 
-export const listenersSchema = listOf(
+const listenerSchema = reshaped(
   section({
-    name: nameOf('a name').describe('Its name in metrics and logs.'),
-    protocol: protocol().describe('What clients speak there.'),
-    address: hostPort('0.0.0.0:993 or [::]:993', { anyPort: true }).describe(
-      'Where it listens. Port 0 takes any free one.',
-    ),
-    tls: choice(['implicit', 'starttls', 'none']).describe(
-      '`implicit`: TLS from the first byte; `starttls`: a client has to ask for it before it may log in; `none`: see `passwordsInClear`.',
-    ),
-    passwordsInClear: choice(['accepted'])
-      .optional()
-      .describe(
-        'With `tls: none`, which it has to stand beside: app passwords and mail cross this listener’s network readable by all on it. For closed networks with devices that cannot do TLS. SMTP and LDAP only.',
-      ),
-    proxyProtocol: listOf(network())
-      .prefault([])
-      .describe(
-        'Networks of balancers. Every connection from there has to begin with a PROXY header (version 1 or 2), which says where the client is; from elsewhere such a header is refused.',
-      ),
-    authEquals: flag()
-      .optional()
-      .describe(
-        'Advertises `AUTH=LOGIN PLAIN` beside `AUTH LOGIN PLAIN`, for mail clients from before 1999 (Outlook Express 4). SMTP only. Default: false.',
-      ),
-    publicAddress: hostPort('mail.example.com:993', { anyPort: false })
-      .optional()
-      .describe(
-        'What people type in their mail clients, as the portal tells them. Default: `hostname` and the port in `address`.',
-      ),
+    /** Its name in metrics and logs. */
+    name: nameOf('a name'),
+    /** What clients speak there. */
+    protocol: protocol(),
+    /** Where it listens. Port 0 takes any free one. */
+    address: hostPort('0.0.0.0:993 or [::]:993', { anyPort: true }),
+    /**
+     * `implicit`: TLS from the first byte; `starttls`: a client has to ask for it before it may log in; `none`: see
+     * `passwordsInClear`.
+     */
+    tls: choice(['implicit', 'starttls', 'none']),
+    /**
+     * With `tls: none`, which it has to stand beside: app passwords and mail cross this listener’s network readable
+     * by all on it. For closed networks with devices that cannot do TLS. SMTP and LDAP only.
+     */
+    passwordsInClear: optional(choice(['accepted'])),
+    /**
+     * Networks of balancers. Every connection from there has to begin with a PROXY header (version 1 or 2), which
+     * says where the client is; from elsewhere such a header is refused.
+     */
+    proxyProtocol: listOf(network()).prefault([]),
+    /**
+     * Advertises `AUTH=LOGIN PLAIN` beside `AUTH LOGIN PLAIN`, for mail clients from before 1999 (Outlook Express 4).
+     * SMTP only. Default: false.
+     */
+    authEquals: flag().exactOptional(),
+    /**
+     * What people type in their mail clients, as the portal tells them. Default: `hostname` and the port in
+     * `address`.
+     */
+    publicAddress: optional(hostPort('mail.example.com:993', { anyPort: false })),
   }),
-).min(1, { error: 'must have at least one listener' });
+  ({ address, passwordsInClear, ...listener }) => ({ ...listener, ...address }),
+  ({ host, port, ...listener }) => ({
+    ...listener,
+    address: { host, port },
+    passwordsInClear: listener.tls === 'none' ? ('accepted' as const) : null,
+  }),
+);
+
+export const listenersSchema = listOf(listenerSchema).min(1, { error: 'must have at least one listener' });
 
 /** Names and addresses are each one listener's; the admin's and the portal's addresses are none of theirs. */
 export function checkListeners(listeners: Written, admin: Written, portal: Written): void {

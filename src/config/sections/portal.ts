@@ -3,168 +3,183 @@
 import { z } from 'zod';
 import { isLoopback } from '../../lib/network.ts';
 import { PROTOCOLS } from '../../lib/protocol.ts';
-import {
-  choice,
-  domain,
-  duration,
-  flag,
-  hostPort,
-  line,
-  listOf,
-  network,
-  parsed,
-  path,
-  section,
-} from '../values.ts';
+import { fill, listOf, optional, reshaped, section } from '../shapes.ts';
+import { choice, domain, duration, flag, hostPort, line, network, path, secret, text } from '../values.ts';
 import type { Written } from '../written.ts';
 
-const secret = () => z.string({ error: 'must be text, in quotes' }).optional();
-
 const word = (what: string) =>
-  parsed(`must be ${what}`, (text) => (/^[\x21-\x7e]{1,255}$/.test(text) ? text : undefined)).meta({
+  text(`must be ${what}`, (written) => (/^[\x21-\x7e]{1,255}$/.test(written) ? written : undefined)).meta({
     title: 'text',
   });
+
+const PORT = 'must be a port from 1 to 65535';
 
 const claimName = () => word('the name of a claim, such as email').meta({ title: 'claim' });
 
 const claimValues = () =>
   listOf(line('a value that the claim may have')).min(1, { error: 'must have at least one value' });
 
-/** Somebody who has one of the values in the claim. */
-const whoSchema = (whom: string) =>
+const twoStepSchema = reshaped(
   section({
-    claim: claimName().describe(`The claim that says who ${whom}, such as \`groups\` or \`roles\`.`),
-    values: claimValues().describe('Any of these values in it, exactly, will do.'),
-  });
+    /** The claim of the ID token that proves two-step verification: `amr`, `acr`, or Entra ID’s `acrs`. */
+    claim: claimName(),
+    /** Any of these values in it, exactly, is proof. Without one nobody gets in. */
+    values: claimValues(),
+    /**
+     * How the provider is asked for it: `acr_values` or the `claims` parameter with these values, or `none`. Default:
+     * `acr_values` for `acr`, `claims` for `acrs`, else `none`.
+     */
+    request: optional(choice(['acr_values', 'claims', 'none'])),
+  }),
+  (twoStep) => fill(twoStep, { request: twoStep.request ?? usualRequest(twoStep.claim) }),
+  (twoStep) => twoStep,
+);
 
-const twoStepSchema = section({
-  claim: claimName().describe(
-    'The claim of the ID token that proves two-step verification: `amr`, `acr`, or Entra ID’s `acrs`.',
-  ),
-  values: claimValues().describe('Any of these values in it, exactly, is proof. Without one nobody gets in.'),
-  request: choice(['acr_values', 'claims', 'none'])
-    .optional()
-    .describe(
-      'How the provider is asked for it: `acr_values` or the `claims` parameter with these values, or `none`. Default: `acr_values` for `acr`, `claims` for `acrs`, else `none`.',
-    ),
-});
+/** How providers want to be asked for a claim. */
+function usualRequest(claim: string): 'acr_values' | 'claims' | 'none' {
+  if (claim === 'acr') return 'acr_values';
+  return claim === 'acrs' ? 'claims' : 'none';
+}
 
-const oidcSchema = section({
-  issuer: parsed('must be an https:// URL without query, as the provider writes its issuer', parseIssuer)
-    .meta({ title: 'URL' })
-    .describe('The OpenID provider, exactly as it names itself. `http://` only on loopback.'),
-  clientId: word('the client id that the provider gave').describe('What the provider knows the portal as.'),
-  clientSecret: secret()
-    .describe('The client’s secret; a client without one is a public one. This or `clientSecretFile`.')
-    .meta({ title: 'secret' }),
-  clientSecretFile: path('./secrets/oidc')
-    .optional()
-    .describe('A file that holds the secret on one line, closed to other users. This or `clientSecret`.'),
-  clientAuthentication: choice(['client_secret_basic', 'client_secret_post'])
-    .prefault('client_secret_basic')
-    .describe(
-      'How the secret is sent: in a header, or in the form. Providers that take one alone say which.',
+const oidcSchema = reshaped(
+  section({
+    /** The OpenID provider, exactly as it names itself. `http://` only on loopback. */
+    issuer: text(
+      'must be an https:// URL without query, as the provider writes its issuer',
+      parseIssuer,
+    ).meta({ title: 'URL' }),
+    /** What the provider knows the portal as. */
+    clientId: word('the client id that the provider gave'),
+    /** The client’s secret; a client without one is a public one. This or `clientSecretFile`. */
+    clientSecret: secret({
+      example: './secrets/oidc',
+      meaning: 'A file that holds the secret on one line, closed to other users. This or `clientSecret`.',
+    }),
+    /** How the secret is sent: in a header, or in the form. Providers that take one alone say which. */
+    clientAuthentication: choice(['client_secret_basic', 'client_secret_post']).prefault(
+      'client_secret_basic',
     ),
-  scopes: listOf(word('a scope, such as email'))
-    .prefault(['openid', 'profile', 'email'])
-    .describe('What is asked for. `openid` has to be among them.'),
-  userClaim: claimName()
-    .prefault('email')
-    .describe(
-      'The claim that is the user. It must be one that users cannot set to somebody else’s: with Entra ID, `preferred_username` or `upn`.',
-    ),
-  userDomain: domain('example.com')
-    .optional()
-    .describe('The domain of a user whose claim has none: `alice` is `alice@example.com`.'),
-  requireVerifiedEmail: flag()
-    .optional()
-    .describe('Whether `email_verified` has to be true. Default: true with `userClaim: email`, else false.'),
-  ca: path('./tls/internal-ca.pem')
-    .optional()
-    .describe('Authorities to trust for the provider, PEM. Default: those that Node.js trusts.'),
-  twoStep: twoStepSchema,
-  maxAge: duration('1m', '1h')
-    .prefault('10m')
-    .describe('How old a sign-in may be for making or deleting an app password.'),
-  logout: flag()
-    .prefault(true)
-    .describe('Whether signing out of the portal signs out at the provider too, where that can be done.'),
-  timeout: duration('100ms', '30s').prefault('5s').describe('Time for each answer of the provider.'),
-});
+    /** What is asked for. `openid` has to be among them. */
+    scopes: listOf(word('a scope, such as email')).prefault(['openid', 'profile', 'email']),
+    /**
+     * The claim that is the user. It must be one that users cannot set to somebody else’s: with Entra ID,
+     * `preferred_username` or `upn`.
+     */
+    userClaim: claimName().prefault('email'),
+    /** The domain of a user whose claim has none: `alice` is `alice@example.com`. */
+    userDomain: optional(domain('example.com')),
+    /** Whether `email_verified` has to be true. Default: true with `userClaim: email`, else false. */
+    requireVerifiedEmail: optional(flag()),
+    /** Authorities to trust for the provider, PEM. Default: those that Node.js trusts. */
+    ca: optional(path('./tls/internal-ca.pem')),
+    twoStep: twoStepSchema,
+    /** How old a sign-in may be for making or deleting an app password. */
+    maxAge: duration('1m', '1h').prefault('10m'),
+    /** Whether signing out of the portal signs out at the provider too, where that can be done. */
+    logout: flag().prefault(true),
+    /** Time for each answer of the provider. */
+    timeout: duration('100ms', '30s').prefault('5s'),
+  }),
+  (oidc) => fill(oidc, { requireVerifiedEmail: oidc.requireVerifiedEmail ?? oidc.userClaim === 'email' }),
+  (oidc) => ({
+    ...oidc,
+    requireVerifiedEmail: oidc.userClaim === 'email' ? oidc.requireVerifiedEmail : null,
+  }),
+);
 
-const smtpSchema = section({
-  host: line('a host name or address').describe('The server.'),
-  port: z
-    .int({ error: 'must be a port from 1 to 65535' })
-    .min(1, { error: 'must be a port from 1 to 65535' })
-    .max(65_535, { error: 'must be a port from 1 to 65535' })
-    .describe('Its port.'),
-  tls: choice(['implicit', 'starttls', 'none']).describe(
-    '`implicit`: TLS from the first byte; `starttls`: TLS before anything else; `none`: in clear, for loopback.',
-  ),
-  user: line('a user name').optional().describe('The name to log in with, if the server wants a login.'),
-  password: secret().describe('Its password. This or `passwordFile`.').meta({ title: 'secret' }),
-  passwordFile: path('./secrets/smtp')
-    .optional()
-    .describe('A file that holds its password on one line, closed to other users. This or `password`.'),
-  ca: path('./tls/internal-ca.pem')
-    .optional()
-    .describe('Authorities to trust for it, PEM. Default: those that Node.js trusts.'),
-});
+const smtpSchema = reshaped(
+  section({
+    /** The server. */
+    host: line('a host name or address'),
+    /** Its port. */
+    port: z.int({ error: PORT }).min(1, { error: PORT }).max(65_535, { error: PORT }),
+    /** `implicit`: TLS from the first byte; `starttls`: TLS before anything else; `none`: in clear, for loopback. */
+    tls: choice(['implicit', 'starttls', 'none']),
+    /** The name to log in with, if the server wants a login. */
+    user: optional(line('a user name')),
+    /** Its password. This or `passwordFile`. */
+    password: secret({
+      example: './secrets/smtp',
+      meaning: 'A file that holds its password on one line, closed to other users. This or `password`.',
+    }),
+    /** Authorities to trust for it, PEM. Default: those that Node.js trusts. */
+    ca: optional(path('./tls/internal-ca.pem')),
+  }),
+  ({ user, password, ...smtp }) => ({
+    ...smtp,
+    login: user === null || password === null ? null : { user, password },
+  }),
+  ({ login, ...smtp }) => ({ ...smtp, user: login?.user ?? null, password: login?.password ?? null }),
+);
 
-export const portalSchema = section({
-  address: hostPort('127.0.0.1:8080', { anyPort: true }).describe(
-    'Where it listens. A change needs a restart.',
-  ),
-  publicUrl: parsed('must be https://host or https://host:port, without a path', parseOrigin)
-    .meta({ title: 'URL' })
-    .describe('What browsers call it, with no path. `http://` only on loopback.'),
-  tls: section({
-    certificate: path('./tls/portal.pem').describe('The certificate and its chain, PEM.'),
-    key: path('./tls/portal.key').describe('The certificate’s private key, PEM.'),
-  })
-    .optional()
-    .describe('The certificate that browsers see. Without it, a reverse proxy in front has to do TLS.'),
-  trustedProxies: listOf(network())
-    .prefault([])
-    .describe(
-      'Reverse proxies whose `X-Forwarded-For` says where a browser is. From others it means nothing.',
+export const portalSchema = reshaped(
+  section({
+    /** Where it listens. A change needs a restart. */
+    address: hostPort('127.0.0.1:8080', { anyPort: true }),
+    /** What browsers call it, with no path. `http://` only on loopback. */
+    publicUrl: text('must be https://host or https://host:port, without a path', parseOrigin).meta({
+      title: 'URL',
+    }),
+    /** The certificate that browsers see. Without it, a reverse proxy in front has to do TLS. */
+    tls: optional(
+      section({
+        /** The certificate and its chain, PEM. */
+        certificate: path('./tls/portal.pem'),
+        /** The certificate’s private key, PEM. */
+        key: path('./tls/portal.key'),
+      }),
     ),
-  oidc: oidcSchema.describe('The organisation’s sign-in, by OpenID Connect.'),
-  who: whoSchema('may sign in')
-    .optional()
-    .describe('Who may sign in. Without it: whom the provider lets in.'),
-  admins: whoSchema('is an admin')
-    .optional()
-    .describe('Who sees the app passwords of all users, and may delete them. Without it: nobody.'),
-  creation: flag()
-    .prefault(true)
-    .describe('Whether app passwords can be made. Listing and deleting always can.'),
-  maxLifetime: duration('1d', '3650d')
-    .optional()
-    .describe('How long a new app password may live at most. Without it: until it is deleted.'),
-  scopes: listOf(choice(PROTOCOLS))
-    .min(1, { error: 'must have at least one protocol' })
-    .prefault([...PROTOCOLS])
-    .describe('The protocols that a new app password may be good for.'),
-  sessionIdle: duration('1m', '12h')
-    .prefault('15m')
-    .describe('A sign-in ends when it is not used for so long …'),
-  sessionMax: duration('5m', '24h').prefault('8h').describe('… and after so long in any case.'),
-  help: line('one line of text')
-    .optional()
-    .describe('Whom to ask, shown on the pages: “Call the help desk, 1234”.'),
-  notify: section({
-    from: parsed('must be an address such as postern@example.com', (text) =>
-      /^[^\s@<>,;:"]+@[^\s@<>,;:"]+$/.test(text) ? text : undefined,
-    )
-      .meta({ title: 'address' })
-      .describe('The sender of the messages.'),
-    smtp: smtpSchema.describe('The server that takes them.'),
-  })
-    .optional()
-    .describe('A message to the user whenever an app password is made or deleted. Without it: none.'),
-});
+    /** Reverse proxies whose `X-Forwarded-For` says where a browser is. From others it means nothing. */
+    trustedProxies: listOf(network()).prefault([]),
+    /** The organisation’s sign-in, by OpenID Connect. */
+    oidc: oidcSchema,
+    /** Who may sign in. Without it: whom the provider lets in. */
+    who: optional(
+      section({
+        /** The claim that says who may sign in, such as `groups` or `roles`. */
+        claim: claimName(),
+        /** Any of these values in it, exactly, will do. */
+        values: claimValues(),
+      }),
+    ),
+    /** Who sees the app passwords of all users, and may delete them. Without it: nobody. */
+    admins: optional(
+      section({
+        /** The claim that says who is an admin, such as `groups` or `roles`. */
+        claim: claimName(),
+        /** Any of these values in it, exactly, will do. */
+        values: claimValues(),
+      }),
+    ),
+    /** Whether app passwords can be made. Listing and deleting always can. */
+    creation: flag().prefault(true),
+    /** How long a new app password may live at most. Without it: until it is deleted. */
+    maxLifetime: optional(duration('1d', '3650d')),
+    /** The protocols that a new app password may be good for. */
+    scopes: listOf(choice(PROTOCOLS))
+      .min(1, { error: 'must have at least one protocol' })
+      .prefault([...PROTOCOLS]),
+    /** A sign-in ends when it is not used for so long … */
+    sessionIdle: duration('1m', '12h').prefault('15m'),
+    /** … and after so long in any case. */
+    sessionMax: duration('5m', '24h').prefault('8h'),
+    /** Whom to ask, shown on the pages: “Call the help desk, 1234”. */
+    help: optional(line('one line of text')),
+    /** A message to the user whenever an app password is made or deleted. Without it: none. */
+    notify: optional(
+      section({
+        /** The sender of the messages. */
+        from: text('must be an address such as postern@example.com', (written) =>
+          /^[^\s@<>,;:"]+@[^\s@<>,;:"]+$/.test(written) ? written : undefined,
+        ).meta({ title: 'address' }),
+        /** The server that takes them. */
+        smtp: smtpSchema,
+      }),
+    ),
+  }),
+  ({ address, ...portal }) => ({ ...fill(portal, { scopes: [...new Set(portal.scopes)] }), ...address }),
+  ({ host, port, ...portal }) => ({ ...portal, address: { host, port } }),
+);
 
 /** Plain HTTP is for one machine. */
 const isHttpLoopback = (url: URL) =>

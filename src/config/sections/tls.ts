@@ -1,11 +1,14 @@
 // `tls`: the certificate that listeners show.
 
-import { path, section } from '../values.ts';
+import { section } from '../shapes.ts';
+import { path } from '../values.ts';
 import type { Written } from '../written.ts';
 
 export const tlsSchema = section({
-  certificate: path('./tls/fullchain.pem').describe('The certificate and its chain, PEM.'),
-  key: path('./tls/key.pem').describe('The certificate’s private key, PEM.'),
+  /** The certificate and its chain, PEM. */
+  certificate: path('./tls/fullchain.pem'),
+  /** The certificate’s private key, PEM. */
+  key: path('./tls/key.pem'),
 });
 
 /** Every listener speaks TLS, from the first byte or after STARTTLS. */

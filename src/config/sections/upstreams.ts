@@ -1,26 +1,24 @@
 // `upstreams`: the servers behind Postern, and how it logs in to them.
 
 import { z } from 'zod';
-import { parseDnTemplate } from '../../lib/distinguished-name.ts';
+import { named, optional, reshaped, section } from '../shapes.ts';
+import { orList } from '../suggest.ts';
 import {
   choice,
   distinguishedName,
+  dnTemplate,
   domain,
   duration,
   filterTemplate,
   flag,
   hostPort,
   line,
-  named,
-  orList,
-  parsed,
   path,
-  section,
+  secret,
+  text,
 } from '../values.ts';
-import type { Written } from '../written.ts';
+import { needsSecret, type Written } from '../written.ts';
 import { protocol } from './protocol.ts';
-
-const address = hostPort('imap.internal:993', { anyPort: false });
 
 /** None of them can be part of a user's name, so a client cannot write one into its login. */
 const SEPARATORS = ['*', '%', '/', ',', '='] as const;
@@ -32,101 +30,173 @@ const METHODS = {
   ldap: ['bind', 'proxied-authorization'],
 } as const;
 
-const loginSchema = section({
+const loginSection = section({
+  /**
+   * `plain`: SASL PLAIN as `user` on behalf of the mail user (Dovecot, Cyrus; IMAP and SMTP); `master-suffix`: as
+   * `mailuser*user` (Dovecot master users; IMAP); `password`: one fixed account, whoever the mail user is (IMAP,
+   * SMTP); `xclient`: XCLIENT names the mail user (Postfix; SMTP); `none`: a relay that trusts Postern’s address
+   * (SMTP); `bind`: one service account, `dn` (LDAP); `proxied-authorization`: as `dn` on behalf of the user, RFC
+   * 4370 (LDAP).
+   */
   method: choice(
     ['plain', 'master-suffix', 'password', 'xclient', 'none', 'bind', 'proxied-authorization'],
     'other methods are not supported by this version',
-  ).describe(
-    '`plain`: SASL PLAIN as `user` on behalf of the mail user (Dovecot, Cyrus; IMAP and SMTP); `master-suffix`: as `mailuser*user` (Dovecot master users; IMAP); `password`: one fixed account, whoever the mail user is (IMAP, SMTP); `xclient`: XCLIENT names the mail user (Postfix; SMTP); `none`: a relay that trusts Postern’s address (SMTP); `bind`: one service account, `dn` (LDAP); `proxied-authorization`: as `dn` on behalf of the user, RFC 4370 (LDAP).',
   ),
-  user: line('a user name')
-    .optional()
-    .describe('The name that Postern logs in with: with `plain`, `master-suffix` and `password`.'),
-  dn: line('a distinguished name, such as cn=postern,dc=example,dc=com')
-    .optional()
-    .describe('Whom Postern binds as: with `bind` and `proxied-authorization`.'),
-  password: z
-    .string({ error: 'must be text, in quotes' })
-    .optional()
-    .describe('Its password, with every method but `xclient` and `none`. This or `passwordFile`.')
-    .meta({ title: 'secret' }),
-  passwordFile: path('./secrets/master')
-    .optional()
-    .describe('A file that holds its password on one line, closed to other users. This or `password`.'),
-  separator: choice(SEPARATORS)
-    .optional()
-    .describe('What stands between mail user and `user`, with `master-suffix`. Default: `*`.'),
+  /** The name that Postern logs in with: with `plain`, `master-suffix` and `password`. */
+  user: optional(line('a user name')),
+  /** Whom Postern binds as: with `bind` and `proxied-authorization`. */
+  dn: optional(line('a distinguished name, such as cn=postern,dc=example,dc=com')),
+  /** Its password, with every method but `xclient` and `none`. This or `passwordFile`. */
+  password: secret({
+    example: './secrets/master',
+    meaning: 'A file that holds its password on one line, closed to other users. This or `password`.',
+  }),
+  /** What stands between mail user and `user`, with `master-suffix`. Default: `*`. */
+  separator: optional(choice(SEPARATORS)),
 });
 
-const upstreamSchema = section({
-  protocol: protocol().describe('What the server speaks.'),
-  address: z
-    .union([
-      address,
-      z
-        .array(address, { error: 'must be host:port, or a list of them' })
-        .min(1, { error: 'must have at least one address' }),
-    ])
-    .meta({ title: 'host:port, or a list' })
-    .describe('Where it is: one address, or several that are tried in turn.'),
-  tls: choice(['implicit', 'starttls', 'none']).describe(
-    '`implicit`: TLS from the first byte; `starttls`: TLS before anything else; `none`: in clear, for loopback.',
+type LoginFields = z.output<typeof loginSection>;
+
+/** How Postern logs in by a method, with the keys that it needs. */
+type LoginBy<Method, Key extends keyof LoginFields = never> = { readonly method: Method } & Present<
+  Pick<LoginFields, Key | 'method'>
+>;
+type Present<Fields> = { [Key in keyof Fields]: NonNullable<Fields[Key]> };
+
+export type ImapLogin =
+  | LoginBy<'plain', 'user' | 'password'>
+  | LoginBy<'password', 'user' | 'password'>
+  | LoginBy<'master-suffix', 'user' | 'password' | 'separator'>;
+export type SmtpLogin =
+  | LoginBy<'plain', 'user' | 'password'>
+  | LoginBy<'password', 'user' | 'password'>
+  | LoginBy<'xclient'>
+  | LoginBy<'none'>;
+export type LdapLogin = LoginBy<'bind' | 'proxied-authorization', 'dn' | 'password'>;
+
+/** `checkLogin` has seen to it that there is what the method needs, and nothing else. */
+const loginSchema = reshaped(
+  loginSection,
+  (login) => {
+    const separator = login.separator ?? (login.method === 'master-suffix' ? '*' : null);
+    const written = Object.entries({ ...login, separator }).filter(([, value]) => value !== null);
+    return Object.fromEntries(written) as unknown as ImapLogin | SmtpLogin | LdapLogin;
+  },
+  (login) => ({ user: null, dn: null, password: null, separator: null, ...login }),
+);
+
+const upstreamSection = section({
+  /** What the server speaks. */
+  protocol: protocol(),
+  /** Where it is: one address, or several that are tried in turn. */
+  address: addresses(),
+  /** `implicit`: TLS from the first byte; `starttls`: TLS before anything else; `none`: in clear, for loopback. */
+  tls: choice(['implicit', 'starttls', 'none']),
+  /** Authorities to trust for it, PEM. Default: those that Node.js trusts. */
+  ca: optional(path('./tls/internal-ca.pem')),
+  /** The name that its certificate must be for. Default: the host in `address`. */
+  serverName: optional(domain('imap.example.com')),
+  /** SHA-256 of the one certificate to accept, instead of verifying it by authorities and name. */
+  fingerprint: optional(
+    text(
+      'must be the SHA-256 of a certificate: 64 hexadecimal digits, with or without colons',
+      parseFingerprint,
+    ).meta({ title: 'fingerprint' }),
   ),
-  ca: path('./tls/internal-ca.pem')
-    .optional()
-    .describe('Authorities to trust for it, PEM. Default: those that Node.js trusts.'),
-  serverName: domain('imap.example.com')
-    .optional()
-    .describe('The name that its certificate must be for. Default: the host in `address`.'),
-  fingerprint: parsed(
-    'must be the SHA-256 of a certificate: 64 hexadecimal digits, with or without colons',
-    parseFingerprint,
-  )
-    .meta({ title: 'fingerprint' })
-    .optional()
-    .describe('SHA-256 of the one certificate to accept, instead of verifying it by authorities and name.'),
   login: loginSchema,
-  connectDeadline: duration('10ms', '5m')
-    .prefault('5s')
-    .describe('Time to connect to one address, TLS included.'),
-  loginDeadline: duration('10ms', '5m').prefault('20s').describe('Time to log in once connected.'),
-  proxyProtocol: choice(['none', 'v2'])
-    .prefault('none')
-    .describe(
-      '`v2`: every connection begins with a PROXY header that says where the client is, ahead of TLS. The server has to expect it (Dovecot: `haproxy = yes`).',
-    ),
-  sendClientAddress: choice(['secure', 'always', 'never'])
-    .prefault('secure')
-    .describe(
-      'Whether it is told the client’s address (IMAP ID, SMTP XCLIENT): `secure` means only over TLS or to loopback.',
-    ),
-  acceptUnauthenticate: flag()
-    .prefault(false)
-    .describe(
-      'IMAP: join clients to a server that offers UNAUTHENTICATE (RFC 8437) after login. A client could then log in there again, past Postern.',
-    ),
-  userDn: parsed(
-    'must be a distinguished name with {local} or {user} as one of its values, such as "uid={local},ou=people,dc=example,dc=com"',
-    parseDnTemplate,
-  )
-    .meta({ title: 'DN template' })
-    .optional()
-    .describe(
-      'LDAP: the user’s own entry, with `{user}`, `{local}` or `{domain}` in it. For `proxied-authorization`, and for the answer to “Who am I”. This or `userSearch`.',
-    ),
-  userSearch: section({
-    base: distinguishedName('ou=people,dc=example,dc=com').describe('The entry below which to look.'),
-    filter: filterTemplate('(mail={user})', ['user', 'local', 'domain']).describe(
-      'What to look for (RFC 4515), with `{user}`, `{local}` or `{domain}` in it. One entry alone has to fit.',
-    ),
-  })
-    .optional()
-    .describe(
-      'LDAP: how the user’s own entry is looked for, where its name does not follow from the user’s.',
-    ),
+  /** Time to connect to one address, TLS included. */
+  connectDeadline: duration('10ms', '5m').prefault('5s'),
+  /** Time to log in once connected. */
+  loginDeadline: duration('10ms', '5m').prefault('20s'),
+  /**
+   * `v2`: every connection begins with a PROXY header that says where the client is, ahead of TLS. The server has to
+   * expect it (Dovecot: `haproxy = yes`).
+   */
+  proxyProtocol: choice(['none', 'v2']).prefault('none'),
+  /** Whether it is told the client’s address (IMAP ID, SMTP XCLIENT): `secure` means only over TLS or to loopback. */
+  sendClientAddress: choice(['secure', 'always', 'never']).prefault('secure'),
+  /**
+   * IMAP: join clients to a server that offers UNAUTHENTICATE (RFC 8437) after login. A client could then log in
+   * there again, past Postern.
+   */
+  acceptUnauthenticate: flag().optional().prefault(false),
+  /**
+   * LDAP: the user’s own entry, with `{user}`, `{local}` or `{domain}` in it. For `proxied-authorization`, and for
+   * the answer to “Who am I”. This or `userSearch`.
+   */
+  userDn: optional(dnTemplate()),
+  /** LDAP: how the user’s own entry is looked for, where its name does not follow from the user’s. */
+  userSearch: optional(
+    section({
+      /** The entry below which to look. */
+      base: distinguishedName('ou=people,dc=example,dc=com'),
+      /** What to look for (RFC 4515), with `{user}`, `{local}` or `{domain}` in it. One entry alone has to fit. */
+      filter: filterTemplate('(mail={user})', ['user', 'local', 'domain']),
+    }),
+  ),
 });
 
-export const upstreamsSchema = named(upstreamSchema);
+/** One, or several: a list in any case. */
+function addresses() {
+  const one = hostPort('imap.internal:993', { anyPort: false });
+  const several = z
+    .array(one, { error: 'must be host:port, or a list of them' })
+    .min(1, { error: 'must have at least one address' });
+  return reshaped(
+    z.union([one, several]).meta({ title: 'host:port, or a list' }),
+    (address) => (Array.isArray(address) ? address : [address]),
+    (address) => address,
+  );
+}
+
+type Fields = z.output<typeof upstreamSection>;
+
+/** What upstreams of all protocols have. */
+type AnyUpstream = Omit<Fields, 'address' | 'login' | 'acceptUnauthenticate' | 'userDn' | 'userSearch'> & {
+  readonly name: string;
+  /** Tried in turn. At least one. */
+  readonly addresses: Fields['address'];
+};
+
+type ImapUpstream = AnyUpstream &
+  Present<Pick<Fields, 'acceptUnauthenticate'>> & { readonly protocol: 'imap'; readonly login: ImapLogin };
+
+type SmtpUpstream = AnyUpstream & { readonly protocol: 'smtp'; readonly login: SmtpLogin };
+
+type LdapUpstream = AnyUpstream & {
+  readonly protocol: 'ldap';
+  readonly login: LdapLogin;
+  /** How the user's own entry is found; null, which only `bind` allows: it is not looked for. */
+  readonly userEntry: { readonly template: NonNullable<Fields['userDn']> } | Fields['userSearch'];
+};
+
+type Upstream = ImapUpstream | SmtpUpstream | LdapUpstream;
+
+export const upstreamsSchema = reshaped(
+  named(upstreamSection),
+  (upstreams) =>
+    Object.fromEntries(Object.entries(upstreams).map(([name, fields]) => [name, upstreamOf(name, fields)])),
+  (upstreams) =>
+    Object.fromEntries(Object.entries(upstreams).map(([name, upstream]) => [name, fieldsOf(upstream)])),
+);
+
+/** The rules have seen to it that the login is one of the protocol's. */
+function upstreamOf(name: string, fields: Fields): Upstream {
+  const { protocol, address, acceptUnauthenticate = false, userDn, userSearch, ...common } = fields;
+  const upstream = { name, protocol, addresses: address, ...common };
+  const userEntry = userDn ? { template: userDn } : userSearch;
+  if (protocol === 'imap') return { ...upstream, acceptUnauthenticate } as ImapUpstream;
+  return (protocol === 'ldap' ? { ...upstream, userEntry } : upstream) as SmtpUpstream | LdapUpstream;
+}
+
+function fieldsOf({ name: _, addresses: address, ...upstream }: Upstream): Fields {
+  const none = { acceptUnauthenticate: undefined, userDn: null, userSearch: null };
+  if (upstream.protocol !== 'ldap') return { ...none, ...upstream, address };
+  const { userEntry, ...fields } = upstream;
+  const entry =
+    userEntry && 'template' in userEntry ? { userDn: userEntry.template } : { userSearch: userEntry };
+  return { ...none, ...fields, ...entry, address };
+}
 
 /** `AB:CD:…` in upper case; undefined if the text is not 32 bytes in hexadecimal. */
 export function parseFingerprint(text: string): string | undefined {
@@ -179,6 +249,7 @@ export function checkUpstreams(upstreams: Written): void {
 function checkLogin(login: Written, protocol: string | undefined): void {
   const method = login.get('method');
   const { text } = method;
+  if (login.isWritten && !isWithoutPassword(text)) needsSecret(login, 'password');
   if (text === undefined) return;
   const allowed: readonly string[] = Object.hasOwn(METHODS, protocol ?? '')
     ? METHODS[protocol as keyof typeof METHODS]
@@ -210,6 +281,6 @@ function checkLogin(login: Written, protocol: string | undefined): void {
 }
 
 /** Whether a login method has no password of Postern's own. */
-export function isWithoutPassword(method: string | undefined): boolean {
+function isWithoutPassword(method: string | undefined): boolean {
   return method === 'xclient' || method === 'none';
 }

@@ -7,26 +7,69 @@ import { z } from 'zod';
 import { parseConfig } from '../../../src/config/config.ts';
 import { generatedFiles } from '../../../src/config/generate.ts';
 import { keyEntries, writtenSchema } from '../../../src/config/json-schema.ts';
+import { withKeyComments } from '../../../src/config/key-comments.ts';
 import { configWarnings } from '../../../src/config/warnings.ts';
 import { files } from './example.ts';
 
 const fromRoot = (path: string) => readFileSync(new URL(`../../../${path}`, import.meta.url), 'utf8');
 
-describe('what is generated from the schema', () => {
-  it.each(Object.keys(generatedFiles()))('%s is up to date (node src/config/generate.ts)', (path) => {
-    expect(fromRoot(path)).toBe(generatedFiles()[path]);
+const SCHEMA = new URL('../../../src/config/schema.ts', import.meta.url);
+
+/** What an editor shows on hovering over each key: of what is written, and of `Config`. */
+const entries = keyEntries(writtenSchema());
+const [meanings, shown] = withKeyComments(SCHEMA, (comments) =>
+  ['WrittenConfig', 'Config'].map((type) => new Map(entries.map(({ key }) => [key, comments.of(type, key)]))),
+) as [Map<string, string | undefined>, Map<string, string | undefined>];
+
+describe('what is generated from the schema and the comments at its keys', () => {
+  const generated = generatedFiles();
+
+  it.each(Object.keys(generated))('%s is up to date (node src/config/generate.ts)', (path) => {
+    expect(fromRoot(path)).toBe(generated[path]);
   });
 
   it('has a meaning for every key', () => {
-    const entries = keyEntries(writtenSchema());
     expect(entries.length).toBeGreaterThan(60);
-    const mute = entries.filter(({ schema }) => !schema.description && schema.type !== 'object');
+    const mute = entries.filter(
+      ({ key, schema }) => !meanings.get(key) && !schema.description && schema.type !== 'object',
+    );
     expect(mute.map(({ key }) => key)).toEqual([]);
     for (const { key } of entries.filter(
       ({ schema }) => schema.type !== 'object' && schema.type !== 'array',
     )) {
       expect(fromRoot('docs/config.md')).toContain(`| \`${key}\``);
     }
+  });
+});
+
+describe('a key of Config', () => {
+  it('is documented by what docs/config.md says of it', () => {
+    for (const [key, comment] of shown) {
+      if (comment !== undefined) expect(comment, key).toBe(meanings.get(key));
+    }
+  });
+
+  it('has another name or place only where it is another thing', () => {
+    const moved = entries.filter(({ key }) => shown.get(key) === undefined).map(({ key }) => key);
+    expect(moved.filter((key) => !key.endsWith('File'))).toEqual([
+      // Said by what the URL holds.
+      'redis.url',
+      // A host and a port.
+      'listeners[].address',
+      'listeners[].passwordsInClear',
+      // A list in any case.
+      'upstreams.<name>.address',
+      // How the user's entry is found.
+      'upstreams.<name>.userDn',
+      'upstreams.<name>.userSearch',
+      'upstreams.<name>.userSearch.base',
+      'upstreams.<name>.userSearch.filter',
+      'portal.address',
+      // A login, or none.
+      'portal.notify.smtp.user',
+      'portal.notify.smtp.password',
+      'admin.address',
+    ]);
   });
 });
 
