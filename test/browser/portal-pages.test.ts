@@ -185,9 +185,6 @@ describe.each([
     { whose: 'that say one thing', stops: SAYING },
   ])(
     'pages $whose: axe finds no violation, nothing is wider than the screen, the CSP refuses nothing',
-    {
-      timeout: 120_000,
-    },
     async ({ stops }) => {
       const { context, page, faults } = await openPage(browser, { viewport, theme });
       const otherTheme = theme === 'light' ? 'dark' : 'light';

@@ -64,11 +64,7 @@ const alice = () => login(ALICE, password);
 const bob = () => login(onlySecond, bobsPassword);
 
 const isUp = (upstream: string, value: 0 | 1) =>
-  expect
-    .poll(async () => (await postern.metrics()).value('postern_upstream_up', { upstream }), {
-      timeout: 15_000,
-    })
-    .toBe(value);
+  expect.poll(async () => (await postern.metrics()).value('postern_upstream_up', { upstream })).toBe(value);
 
 /** What the log says of upstreams, from now on. */
 function changes() {
@@ -111,9 +107,7 @@ test('one of two is stopped: the other takes over, and when it is back it is use
   ]);
 
   first = await restart(first);
-  await expect
-    .poll(() => said().at(-1), { timeout: 15_000 })
-    .toMatchObject({ event: 'upstream_recovered', address: at(first) });
+  await expect.poll(() => said().at(-1)).toMatchObject({ event: 'upstream_recovered', address: at(first) });
   expect((await alice()).answer).toBe('OK');
   expect(loggedIn(first)).toBe(1);
   expect(said()).toHaveLength(3);
@@ -180,12 +174,10 @@ test('one that is back with a certificate for another name stays down, as an err
   await isUp('second', 0);
   second = await restart(second, pki.issue({ names: ['elsewhere.example.com'] }));
   await expect
-    .poll(
-      () =>
-        said()
-          .filter(({ upstream }) => upstream === 'second')
-          .at(-1),
-      { timeout: 15_000 },
+    .poll(() =>
+      said()
+        .filter(({ upstream }) => upstream === 'second')
+        .at(-1),
     )
     .toMatchObject({
       event: 'upstream_down',

@@ -78,7 +78,7 @@ async function crowd(count: number, open: number, make: () => Promise<Transcript
   // A connection that is closed at once may be reset while it is being made.
   const made = await Promise.all(Array.from({ length: count }, () => make().catch(() => undefined)));
   const left = () => made.filter((client) => client !== undefined && !client.socket.destroyed);
-  await expect.poll(() => left().length, { timeout: 5000 }).toBe(open);
+  await expect.poll(() => left().length).toBe(open);
   return left() as Transcript[];
 }
 
@@ -112,9 +112,7 @@ describe('file descriptors', () => {
     await postern.createPassword('bob@example.com');
 
     for (const client of sessions.slice(0, 10)) client.reset();
-    await expect
-      .poll(async () => (await postern.metrics()).value('postern_connections'), { timeout: 5000 })
-      .toBe(58);
+    await expect.poll(async () => (await postern.metrics()).value('postern_connections')).toBe(58);
     await using _again = await logIn(await chain.client());
     // And those that were in did not notice.
     await sessions[30]!.send('b NOOP\r\n');
@@ -140,9 +138,7 @@ describe('file descriptors', () => {
     await setLimit(inUse + 5);
 
     const others = await Promise.all(Array.from({ length: 40 }, () => connect({ port: postern.ports.imap })));
-    await expect
-      .poll(() => others.filter(({ socket }) => socket.destroyed).length, { timeout: 5000 })
-      .toBeGreaterThan(30);
+    await expect.poll(() => others.filter(({ socket }) => socket.destroyed).length).toBeGreaterThan(30);
     const cpu = cpuOf(postern.pid);
     await pause(1000);
     expect(cpuOf(postern.pid) - cpu).toBeLessThan(200);
@@ -178,9 +174,7 @@ describe('sessions of one user', () => {
 
     first!.reset();
     await expect
-      .poll(async () => (await postern.metrics()).value('postern_sessions', { protocol: 'imap' }), {
-        timeout: 5000,
-      })
+      .poll(async () => (await postern.metrics()).value('postern_sessions', { protocol: 'imap' }))
       .toBe(3);
     await fourth!.send(`b LOGIN alice ${alice}\r\n`);
     await fourth!.expect('b OK …');
@@ -266,9 +260,7 @@ describe('the deadline before login', () => {
   });
 
   test('leaves nothing behind', async () => {
-    await expect
-      .poll(async () => (await chain.postern.metrics()).value('postern_connections'), { timeout: 5000 })
-      .toBe(0);
+    await expect.poll(async () => (await chain.postern.metrics()).value('postern_connections')).toBe(0);
   });
 });
 
@@ -281,7 +273,6 @@ describe('a client that never reads', () => {
     client.socket.write('a CAPABILITY\r\n'.repeat(50_000));
     await expect
       .poll(async () => (await postern.metrics()).value('postern_connections'), {
-        timeout: 8000,
         interval: 100,
       })
       .toBe(0);

@@ -10,7 +10,7 @@ import { tempDir } from '../support/temp-dir.ts';
 
 const COUNT = 2000;
 
-test.each(['implicit', 'starttls'] as const)('mbsync, %s', { timeout: 120_000 }, async (tls) => {
+test.each(['implicit', 'starttls'] as const)('mbsync, %s', async (tls) => {
   await using chain = await startPosternBeforeDovecot({ tls });
   using dir = tempDir();
   chain.dovecot.deliver('alice@example.com', COUNT, message);

@@ -8,7 +8,7 @@ import { message } from '../support/mail-message.ts';
 import { startPosternBeforeDovecot } from '../support/postern-before-dovecot.ts';
 import { tempDir } from '../support/temp-dir.ts';
 
-test.each(['implicit', 'starttls'] as const)('mutt, %s', { timeout: 60_000 }, async (tls) => {
+test.each(['implicit', 'starttls'] as const)('mutt, %s', async (tls) => {
   await using chain = await startPosternBeforeDovecot();
   using dir = tempDir();
   chain.dovecot.deliver('alice@example.com', 3, message);

@@ -4,9 +4,7 @@
 import { expect, test } from 'vitest';
 import { flood } from '../load/flood-run.ts';
 
-test('in a flood everybody who has an app password logs in, and no session is lost', {
-  timeout: 90_000,
-}, async () => {
+test('in a flood everybody who has an app password logs in, and no session is lost', async () => {
   const {
     quiet,
     flood: during,

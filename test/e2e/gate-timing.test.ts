@@ -56,7 +56,7 @@ log: { level: info }
   for (let n = 0; n < 40; n++) await program.make(ALICE);
   selectors = await program.selectors(ALICE);
   for (let n = 0; n < CLIENTS; n++) {
-    clients.push(await program.client({ localAddress: `127.0.1.${n + 1}`, patience: 15_000 }));
+    clients.push(await program.client({ localAddress: `127.0.1.${n + 1}` }));
   }
 });
 afterAll(async () => {

@@ -10,6 +10,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Secret } from '../../src/lib/secret.ts';
 import { encodeBind } from '../../src/protocols/ldap/requests.ts';
 import { type DirectoryAccount, ldapScript as script, urlOf } from '../support/ldap-clients.ts';
+import { PATIENCE } from '../support/patience.ts';
 import { ALICE, BOB, type DirectoryChain, startPosternBeforeSlapd } from '../support/postern-before-slapd.ts';
 import { ledger } from '../support/secrets-ledger.ts';
 import { BASE, PEOPLE, SERVICE, ZOE } from '../support/slapd.ts';
@@ -29,7 +30,7 @@ const ldapts = (account: DirectoryAccount) =>
   new Client({
     url: urlOf(account),
     ...(account.tls === 'implicit' && { tlsOptions: tlsOf(account) }),
-    timeout: 20_000,
+    timeout: PATIENCE,
   });
 
 describe('ldapts', () => {
@@ -70,9 +71,7 @@ describe('ldapts', () => {
     await client.unbind();
   });
 
-  test('binds as the service, searches, and binds as what it found, 1,000 times on one connection', {
-    timeout: 180_000,
-  }, async () => {
+  test('binds as the service, searches, and binds as what it found, 1,000 times on one connection', async () => {
     const bob = await chain.account('bob@example.com');
     const zoe = await chain.account('zoe@example.com');
     const people = new Map([
@@ -96,7 +95,7 @@ describe('ldapts', () => {
     await client.unbind();
     expect(Object.fromEntries(found)).toEqual({ [ALICE]: 334, [BOB]: 333, [ZOE]: 333 });
     // Each Bind had a connection of its own behind Postern, and none is left.
-    await expect.poll(() => openConnections(chain), { timeout: 10_000 }).toBeLessThanOrEqual(1);
+    await expect.poll(() => openConnections(chain)).toBeLessThanOrEqual(1);
     const metrics = await chain.postern.metrics();
     expect(metrics.value('postern_sessions', { protocol: 'ldap' })).toBe(0);
   });

@@ -23,7 +23,7 @@ async function beside(config: object, ...args: string[]) {
   const { directory } = program.postern;
   const file = join(directory, `beside-${await freePort()}.yaml`);
   writeFileSync(file, stringify(config));
-  return run(process.execPath, [PROGRAM, ...args, '--config', file], { cwd: directory, patience: 15_000 });
+  return run(process.execPath, [PROGRAM, ...args, '--config', file], { cwd: directory });
 }
 
 const base = (given: { imap: number; admin: number; socket: string }) => ({

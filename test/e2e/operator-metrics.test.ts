@@ -22,11 +22,11 @@ const lines = (event: string) => program.postern.events().filter((line) => line.
 
 /** Waits until the metric has that value, for 5 s at most. */
 const becomes = (expected: number, name: string, labels?: Record<string, string>) =>
-  expect.poll(() => value(name, labels), { timeout: 5000, interval: 20 }).toBe(expected);
+  expect.poll(() => value(name, labels), { interval: 20 }).toBe(expected);
 
 /** The line number `count` about that event, which comes within 5 s and is the last one. */
 async function logged(event: string, count: number): Promise<Record<string, unknown>> {
-  await expect.poll(() => lines(event).length, { timeout: 5000, interval: 20 }).toBe(count);
+  await expect.poll(() => lines(event).length, { interval: 20 }).toBe(count);
   return lines(event)[count - 1] ?? {};
 }
 

@@ -404,9 +404,7 @@ describe('the keys file and the store stop it with a reason', () => {
   });
 });
 
-test('kill -9 at any time: the record is whole or absent, and what was printed works', {
-  timeout: 120_000,
-}, async () => {
+test('kill -9 at any time: the record is whole or absent, and what was printed works', async () => {
   const started = performance.now();
   await create('--name', 'first');
   const usual = performance.now() - started;

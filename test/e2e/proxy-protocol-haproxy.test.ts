@@ -89,7 +89,7 @@ routes:
   /** Waits until the log has an attempt that is as `facts` say. */
   const loggedLogin = (facts: Record<string, string>) =>
     expect
-      .poll(() => postern.events().filter(({ event }) => event === 'login'), { timeout: 5000 })
+      .poll(() => postern.events().filter(({ event }) => event === 'login'))
       .toContainEqual(expect.objectContaining(facts));
 
   test.each([
@@ -133,7 +133,7 @@ routes:
     );
     // Five of the six may stay, whichever has to go.
     const closed = () => [...held, ...more].filter(({ socket }) => socket.destroyed);
-    await expect.poll(() => closed().length, { timeout: 5000 }).toBe(1);
+    await expect.poll(() => closed().length).toBe(1);
     expect([...held.slice(0, 4), ...more]).toContain(closed()[0]);
     await postern.logged(/"event":"connection_rejected".*"client":"127\.0\.0\.21","limit":"perNetwork"/);
     for (const client of [...held, ...more]) client.reset();
@@ -141,7 +141,7 @@ routes:
 
   test("HAProxy's health checks pass, and are no logins and no warnings", async () => {
     for (const proxy of ['v2', 'starttls']) {
-      await expect.poll(() => haproxy.isUp(proxy), { timeout: 10_000 }).toBe(true);
+      await expect.poll(() => haproxy.isUp(proxy)).toBe(true);
       expect(haproxy.log()).not.toContain(`Server ${proxy}/postern is DOWN`);
     }
     const checks = postern

@@ -72,9 +72,7 @@ async function take(port: number): Promise<AsyncDisposable> {
   };
 }
 
-test('`npm start -- --once` does the round trip, on other ports where the usual ones are taken', {
-  timeout: 60_000,
-}, async () => {
+test('`npm start -- --once` does the round trip, on other ports where the usual ones are taken', async () => {
   using dir = tempDir();
   await using _imap = await take(1143);
   await using _admin = await take(9090);
@@ -130,7 +128,7 @@ test('`npm start -- --once` does the round trip, on other ports where the usual 
   expect(mask(stdout)).toBe(stdout);
 });
 
-test('it stays up until told to stop, and what it prints to paste works', { timeout: 90_000 }, async () => {
+test('it stays up until told to stop, and what it prints to paste works', async () => {
   using dir = tempDir();
   let printed = '';
   const child = spawnTied(process.execPath, [MAIN, '--directory', dir.path], { cwd: ROOT, stdio: 'pipe' });
@@ -210,7 +208,7 @@ test('it stays up until told to stop, and what it prints to paste works', { time
   keepLog(dir.path);
 });
 
-test('a step that fails says why and ends it with 1, without a state', { timeout: 60_000 }, async () => {
+test('a step that fails says why and ends it with 1, without a state', async () => {
   using dir = tempDir();
   let printed = '';
   const child = spawnTied(process.execPath, [MAIN, '--directory', dir.path], { cwd: ROOT, stdio: 'pipe' });

@@ -104,7 +104,7 @@ test('SIGHUP during the start does not end it, and is a reload afterwards', asyn
   });
   await asked;
   child.kill('SIGHUP');
-  await expect.poll(() => log, { timeout: 10_000 }).toContain('"event":"reloaded"');
+  await expect.poll(() => log).toContain('"event":"reloaded"');
   expect(log.indexOf('"event":"ready"')).toBeLessThan(log.indexOf('"event":"reloaded"'));
   expect(await stopChild(child)).toEqual({ code: 0, signal: null });
   redis.close();

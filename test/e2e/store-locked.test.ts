@@ -34,9 +34,7 @@ function expectNoStall({ longest, median, all }: EventLoopDelays): void {
   expect(longest).toBeLessThan(250);
 }
 
-test('for writing: logins go on, and nobody is told of a record that was not made', {
-  timeout: 60_000,
-}, async () => {
+test('for writing: logins go on, and nobody is told of a record that was not made', async () => {
   const known = await setting.make('alice@example.com');
   const first = await setting.make('alice@example.com');
   expect(await setting.login('alice@example.com', known.password)).toBe('OK');
@@ -83,9 +81,7 @@ test('for writing: logins go on, and nobody is told of a record that was not mad
     .toBe('127.0.0.1');
 });
 
-test('altogether: what is remembered is admitted, everybody else told to come again', {
-  timeout: 60_000,
-}, async () => {
+test('altogether: what is remembered is admitted, everybody else told to come again', async () => {
   const before = setting.storeEvents().length;
   const known = await setting.make('bob@example.com');
   const unknown = await setting.make('bob@example.com');

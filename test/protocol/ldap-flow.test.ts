@@ -314,7 +314,7 @@ describe('the end of a session', () => {
 
   test('by the client’s end, soon, also if an answer never comes', async () => {
     postern.upstream.setScript(({ op }) => op === 'search');
-    await using client = await postern.bound({ patience: 9000 });
+    await using client = await postern.bound();
     await client.send(search(2, 'persistent=1'));
     client.end();
     await client.closed();

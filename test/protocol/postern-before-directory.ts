@@ -3,6 +3,7 @@
 
 import { parse } from 'yaml';
 import { bind, elementLength, type Message, readMessage } from '../support/ldap-bytes.ts';
+import { until } from '../support/patience.ts';
 import { createPki, type Pki } from '../support/pki.ts';
 import { type PosternInProcess, startPosternInProcess } from '../support/postern-in-process.ts';
 import {
@@ -112,12 +113,7 @@ export async function startDirectorySetting({
     plain: () => open('ldap'),
     plainToTlsPort: () => open('ldaps'),
     clear: () => open('clear'),
-    async until(condition) {
-      for (const end = Date.now() + 5000; !condition(); ) {
-        if (Date.now() > end) throw new Error(`not within 5 s: ${condition}`);
-        await new Promise((resolve) => setTimeout(resolve, 10));
-      }
-    },
+    until: (condition) => until(String(condition), condition),
     [Symbol.asyncDispose]: () => whole.disposeAsync(),
   };
 }

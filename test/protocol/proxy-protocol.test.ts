@@ -230,8 +230,8 @@ describe('behind a balancer', () => {
 
   test('a balancer that is silent, or slow, is cut off after 5 s', async () => {
     const startedAt = performance.now();
-    const silent = await connect({ port: setting.ports.imap, localAddress: BALANCER, patience: 8000 });
-    const slow = await connect({ port: setting.ports.imaps, localAddress: BALANCER, patience: 8000 });
+    const silent = await connect({ port: setting.ports.imap, localAddress: BALANCER });
+    const slow = await connect({ port: setting.ports.imaps, localAddress: BALANCER });
     const trickle = setInterval(() => slow.socket.write('PROXY UNKNOWN '.charAt(sent++)), 500);
     let sent = 0;
     await Promise.all([silent.closed(), slow.closed()]);
@@ -290,7 +290,7 @@ describe('limits fall on the client, not on the balancer', () => {
     const clients: Transcript[] = [];
     for (let i = 0; i < 3; i++) clients.push(await fromBalancer(setting.ports.imaps));
     const open = () => clients.filter(({ socket }) => !socket.destroyed);
-    await expect.poll(() => open().length, { timeout: 5000 }).toBe(2);
+    await expect.poll(() => open().length).toBe(2);
     expect(setting.events('connection_rejected')).toMatchObject([{ client: BALANCER, limit: 'beforeLogin' }]);
     for (const client of clients) client.reset();
     await setting.metricIs(0, 'postern_connections', {});

@@ -1,13 +1,13 @@
 // Sessions that ended in every way leave nothing behind: no socket, no timer, no connection upstream, no message under way.
 
 import { expect, test } from 'vitest';
-import { eventually } from '../support/postern-in-process.ts';
+import { eventually } from '../support/patience.ts';
 import { type SmtpSetting, startSmtpSetting } from './smtp-setting.ts';
 
 const WAYS = ['quit', 'reset in a message', 'a message that is refused', 'reset after a message'] as const;
 
 async function session(postern: SmtpSetting, way: (typeof WAYS)[number]): Promise<void> {
-  await using client = await postern.session({ patience: 20_000 });
+  await using client = await postern.session();
   await client.send('MAIL FROM:<alice@example.com>\r\nRCPT TO:<bob@example.net>\r\nDATA\r\n');
   await client.expectUntil(/^354 /);
   if (way !== 'reset in a message') {

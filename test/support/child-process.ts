@@ -1,20 +1,39 @@
-// Programs under test: started so that they end with the test process whatever happens to it, and stopped for certain.
+// Programs under test: started so that they end with the test process whatever happens to it, and stopped for certain, with all
+// that they have started themselves.
 
 import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
+import { PROGRAM_PATIENCE } from './patience.ts';
 
 const SETPRIV = '/usr/bin/setpriv';
 
-/** Like `spawn`; on Linux the kernel sends SIGTERM to the child when this process dies, by SIGKILL too (prctl(2)). */
+/**
+ * Like `spawn`, in a process group of its own: what is left of it when the child has ended is killed, and so is all of it when this
+ * process exits. On Linux the kernel sends SIGTERM to the child when this process dies, by SIGKILL too (prctl(2)).
+ */
 export function spawnTied(command: string, args: readonly string[], options: SpawnOptions): ChildProcess {
+  const grouped = { ...options, detached: true };
   const child = existsSync(SETPRIV)
-    ? spawn(SETPRIV, ['--pdeathsig', 'TERM', command, ...args], options)
-    : spawn(command, args, options);
-  const kill = () => child.kill('SIGTERM');
+    ? spawn(SETPRIV, ['--pdeathsig', 'TERM', command, ...args], grouped)
+    : spawn(command, args, grouped);
+  const kill = () => signalGroup(child, 'SIGKILL');
   process.once('exit', kill);
-  child.once('exit', () => process.removeListener('exit', kill));
+  child.once('exit', () => {
+    process.removeListener('exit', kill);
+    kill();
+  });
   return child;
+}
+
+/** To the child and all that it has started; nothing happens if they have ended. */
+export function signalGroup(child: ChildProcess, signal: NodeJS.Signals): void {
+  if (child.pid === undefined) return;
+  try {
+    process.kill(-child.pid, signal);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  }
 }
 
 export interface Exit {
@@ -22,13 +41,17 @@ export interface Exit {
   readonly signal: NodeJS.Signals | null;
 }
 
+export function hasEnded(child: ChildProcess): boolean {
+  return child.exitCode !== null || child.signalCode !== null;
+}
+
 /** Sends `signal` and waits for the end; after `patience` milliseconds it is SIGKILL, and an error. */
 export async function stopChild(
   child: ChildProcess,
   signal: NodeJS.Signals = 'SIGTERM',
-  patience = 10_000,
+  patience = PROGRAM_PATIENCE,
 ): Promise<Exit> {
-  if (child.exitCode === null && child.signalCode === null) {
+  if (!hasEnded(child)) {
     const exited = once(child, 'exit');
     child.kill(signal);
     let late = false;
@@ -38,7 +61,7 @@ export async function stopChild(
     }, patience);
     await exited;
     clearTimeout(timer);
-    if (late) throw new Error(`${child.spawnfile} did not end within ${patience} ms of ${signal}`);
+    if (late) throw new Error(`${child.spawnargs.join(' ')} did not end within ${patience} ms of ${signal}`);
   }
   return { code: child.exitCode, signal: child.signalCode };
 }
@@ -47,16 +70,16 @@ export async function stopChild(
 export async function whenReady<T>(
   child: ChildProcess,
   ready: () => Promise<T | undefined>,
-  patience: number,
+  patience = PROGRAM_PATIENCE,
 ): Promise<T> {
-  const deadline = Date.now() + patience;
+  const deadline = performance.now() + patience;
   for (;;) {
+    // Looked at first: what it did last may be the answer.
+    const isOver = hasEnded(child);
     const answer = await ready();
     if (answer !== undefined) return answer;
-    if (child.exitCode !== null || child.signalCode !== null) {
-      throw new Error(`it ended (code ${child.exitCode}, signal ${child.signalCode})`);
-    }
-    if (Date.now() > deadline) throw new Error(`it was not ready within ${patience} ms`);
+    if (isOver) throw new Error(`it ended (code ${child.exitCode}, signal ${child.signalCode})`);
+    if (performance.now() > deadline) throw new Error(`it was not ready within ${patience} ms`);
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
 }
@@ -72,7 +95,7 @@ export async function run(
   args: readonly string[],
   options: SpawnOptions & { input?: string; patience?: number } = {},
 ): Promise<Outcome> {
-  const { input = '', patience = 60_000, ...spawnOptions } = options;
+  const { input = '', patience = PROGRAM_PATIENCE, ...spawnOptions } = options;
   const child = spawnTied(command, args, { ...spawnOptions, stdio: 'pipe' });
   const chunks: { out: Buffer[]; err: Buffer[] } = { out: [], err: [] };
   child.stdout?.on('data', (chunk: Buffer) => chunks.out.push(chunk));
@@ -82,7 +105,7 @@ export async function run(
   let late = false;
   const timer = setTimeout(() => {
     late = true;
-    child.kill('SIGKILL');
+    signalGroup(child, 'SIGKILL');
   }, patience);
   await once(child, 'close');
   clearTimeout(timer);

@@ -109,7 +109,7 @@ EVENTS {
     { ...as, stdio: 'ignore' },
   );
   try {
-    await whenReady(child, () => greets(ports.imap), 10_000);
+    await whenReady(child, () => greets(ports.imap));
   } catch (error) {
     await stop();
     throw new Error(`Cyrus did not start: ${(error as Error).message}`);

@@ -2,10 +2,11 @@
 // `…@example.com` to exist, and has one master user, as an installation behind Postern would.
 
 import { randomBytes } from 'node:crypto';
-import { chownSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { chownSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
-import { spawnTied, stopChild, whenReady } from './child-process.ts';
+import { hasEnded, signalGroup, spawnTied, stopChild, whenReady } from './child-process.ts';
+import { PATIENCE } from './patience.ts';
 import type { Certificate } from './pki.ts';
 import { freePort } from './ports.ts';
 import { newLogFile } from './run-directory.ts';
@@ -27,7 +28,7 @@ export interface Dovecot extends AsyncDisposable {
   deliver(user: string, count: number, message: (i: number) => string | Buffer): void;
   /** What it has logged so far. */
   log(): string;
-  /** Waits until the log has what `pattern` says, for 5 s at most; gives the match. */
+  /** Waits until the log has what `pattern` says; gives the match. */
   logged(pattern: RegExp): Promise<RegExpExecArray>;
   /** Stops all its processes where they are, until `thaw`: the kernel still takes connections for it. */
   freeze(): void;
@@ -148,17 +149,14 @@ ${submissionPorts === undefined ? '' : submission(submissionPorts, options.relay
       return '';
     }
   };
-  const signalAll = (signal: NodeJS.Signals) => {
-    for (const pid of [child.pid!, ...childrenOf(child.pid!)]) process.kill(pid, signal);
-  };
   const stop = async () => {
     // One that is frozen would take no notice.
-    if (child.exitCode === null && child.signalCode === null) signalAll('SIGCONT');
+    if (!hasEnded(child)) signalGroup(child, 'SIGCONT');
     await stopChild(child);
     dir[Symbol.dispose]();
   };
   try {
-    await whenReady(child, () => greets(ports.imap), 10_000);
+    await whenReady(child, () => greets(ports.imap));
   } catch (error) {
     await stop();
     throw new Error(`Dovecot did not start: ${(error as Error).message}\n${log()}`);
@@ -172,8 +170,8 @@ ${submissionPorts === undefined ? '' : submission(submissionPorts, options.relay
     master,
     userPassword,
     log,
-    freeze: () => signalAll('SIGSTOP'),
-    thaw: () => signalAll('SIGCONT'),
+    freeze: () => signalGroup(child, 'SIGSTOP'),
+    thaw: () => signalGroup(child, 'SIGCONT'),
     stop,
     [Symbol.asyncDispose]: stop,
     deliver(user, count, message) {
@@ -194,7 +192,7 @@ ${submissionPorts === undefined ? '' : submission(submissionPorts, options.relay
     async logged(pattern) {
       const match = async () => pattern.exec(log()) ?? undefined;
       try {
-        return await whenReady(child, match, 5000);
+        return await whenReady(child, match, PATIENCE);
       } catch {
         throw new Error(`Dovecot's log has nothing like ${pattern}:\n${log()}`);
       }
@@ -218,22 +216,6 @@ service submission-login {
   }
 }
 `;
-}
-
-/** By proc(5): the parent's id is the second field behind the name, which is in brackets. */
-function childrenOf(parent: number): number[] {
-  return readdirSync('/proc')
-    .filter((name) => /^\d+$/.test(name))
-    .filter((pid) => {
-      try {
-        const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-        return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]) === parent;
-      } catch {
-        // Gone meanwhile.
-        return false;
-      }
-    })
-    .map(Number);
 }
 
 /** Dovecot refuses to touch mail as root; anyone else runs everything as themselves. */

@@ -68,7 +68,7 @@ ${lines.map((line) => `  ${line}`).join('\n')}
     dir[Symbol.dispose]();
   };
   try {
-    await whenReady(child, () => ask(stats, 'show info\n').catch(() => undefined), 10_000);
+    await whenReady(child, () => ask(stats, 'show info\n').catch(() => undefined));
   } catch (error) {
     await stop();
     throw new Error(`HAProxy did not start: ${(error as Error).message}\n${log()}`);

@@ -46,7 +46,6 @@ export async function ldapTool(
   const bind = ['-x', '-H', urlOf(account), ...startTls, '-D', account.name, '-y', secret];
   const outcome = await run(tool, [...bind, ...args], {
     input,
-    patience: 60_000,
     // No configuration but this.
     env: {
       ...process.env,

@@ -72,7 +72,7 @@ SyncState *
 `,
     { mode: 0o600 },
   );
-  const outcome = await run('mbsync', ['--config', config, '--verbose', '--all'], { patience: 120_000 });
+  const outcome = await run('mbsync', ['--config', config, '--verbose', '--all']);
   writeFileSync(newLogFile('mbsync'), `${outcome.stdout}${outcome.stderr}`);
   if (outcome.code !== 0) throw new Error(`mbsync: exit ${outcome.code}: ${outcome.stderr}`);
   const messages = new Map<number, Mirrored>();
@@ -127,7 +127,6 @@ push "${keys}"
   );
   const outcome = await run('script', ['--quiet', '--return', '--command', `mutt -F ${rc}`, '/dev/null'], {
     env: { ...process.env, TERM: 'xterm', HOME: directory, LANG: 'C.UTF-8' },
-    patience: 15_000,
   });
   writeFileSync(newLogFile('mutt'), outcome.stdout);
   if (outcome.code !== 0) throw new Error(`mutt: exit ${outcome.code}: ${outcome.stdout}`);

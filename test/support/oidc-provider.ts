@@ -51,13 +51,10 @@ export async function startOidcProvider(
     await stopChild(child);
   };
   try {
-    await whenReady(
-      child,
-      () =>
-        fetch(`${issuer}/.well-known/openid-configuration`)
-          .then((answer) => answer.ok || undefined)
-          .catch(() => undefined),
-      20_000,
+    await whenReady(child, () =>
+      fetch(`${issuer}/.well-known/openid-configuration`)
+        .then((answer) => answer.ok || undefined)
+        .catch(() => undefined),
     );
   } catch (error) {
     await stop();

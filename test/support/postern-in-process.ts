@@ -15,6 +15,7 @@ import { openKeys } from '../../src/passwords/keys-file.ts';
 import { createPasswords, type PasswordRequest } from '../../src/passwords/service.ts';
 import { openStoreOnce } from '../../src/store/open.ts';
 import { type Metrics, parseMetrics } from './metrics-text.ts';
+import { eventually } from './patience.ts';
 import type { Certificate } from './pki.ts';
 import { newLogFile } from './run-directory.ts';
 import { ledger } from './secrets-ledger.ts';
@@ -26,11 +27,11 @@ export interface PosternInProcess extends AsyncDisposable {
   createPassword(user: string, more?: Partial<PasswordRequest>): Promise<{ id: string; password: string }>;
   revoke(id: string): Promise<void>;
   metrics(): Promise<Metrics>;
-  /** Waits until the metric has this value, for 5 s at most. */
+  /** Waits until the metric has this value. */
   metricIs(value: number, name: string, labels?: Readonly<Record<string, string>>): Promise<void>;
   /** The log's lines so far that are about this event, or events. */
   events(event: string | RegExp): Record<string, unknown>[];
-  /** Waits for such a line, for 5 s at most. */
+  /** Waits for such a line. */
   logged(event: string): Promise<Record<string, unknown>>;
   /** As by SIGTERM. */
   drain(): Promise<number>;
@@ -111,25 +112,15 @@ export async function startPosternInProcess(
         (await metrics()).value(name, labels) === value ? 'yes' : undefined,
       );
       if (found !== undefined) return;
-      throw new Error(`${name} is ${(await metrics()).value(name, labels)} after 5 s, and not ${value}`);
+      throw new Error(`${name} is ${(await metrics()).value(name, labels)} and does not become ${value}`);
     },
     events,
     async logged(event) {
       const line = await eventually(async () => events(event)[0]);
-      if (line === undefined) throw new Error(`no line about ${event} was logged within 5 s`);
+      if (line === undefined) throw new Error(`no line about ${event} was logged`);
       return line;
     },
     drain: () => app.drain(),
     [Symbol.asyncDispose]: () => whole.disposeAsync(),
   };
-}
-
-/** Asks every 20 ms, for 5 s at most. */
-export async function eventually<T>(ask: () => Promise<T | undefined>): Promise<T | undefined> {
-  for (const end = Date.now() + 5000; Date.now() < end; ) {
-    const answer = await ask();
-    if (answer !== undefined) return answer;
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-  return undefined;
 }

@@ -14,6 +14,7 @@ import { createPasswords } from '../../src/passwords/service.ts';
 import { openStoreOnce } from '../../src/store/open.ts';
 import type { UnwatchedStore } from '../../src/store/store.ts';
 import { spawnTied, stopChild, whenReady } from './child-process.ts';
+import { eventually } from './patience.ts';
 import { createPki } from './pki.ts';
 import { type Postern, startPostern } from './postern.ts';
 import { startScriptedImapUpstream } from './scripted-imap-upstream.ts';
@@ -40,7 +41,7 @@ export interface PosternWithStore extends AsyncDisposable {
   login(user: string, password: string, localAddress?: string): Promise<string>;
   /** The log's lines about the store: event, operation and error. */
   storeEvents(): string[][];
-  /** Waits until the log has so many of them, for 20 s at most. */
+  /** Waits until the log has so many of them. */
   storeEventsAre(count: number): Promise<string[][]>;
   /** Has another process hold a lock on a database; resolves when it has it. */
   holdLock(mode: 'exclusive' | 'alone', file?: string): Promise<Lock>;
@@ -121,7 +122,6 @@ log: { level: info }
       port: postern.ports.imaps,
       tls: true,
       ca: pki.ca.cert,
-      patience: 15_000,
       ...(localAddress === undefined ? {} : { localAddress }),
     });
     await opened.expect('* OK [CAPABILITY …] Postern ready');
@@ -161,8 +161,7 @@ log: { level: info }
     },
     storeEvents,
     async storeEventsAre(count) {
-      const deadline = Date.now() + 20_000;
-      while (storeEvents().length < count && Date.now() < deadline) await sleep(20);
+      await eventually(() => storeEvents().length >= count || undefined);
       return storeEvents();
     },
     async holdLock(mode, locked = file) {
@@ -174,7 +173,7 @@ log: { level: info }
       child.stdout!.on('data', (chunk) => {
         output += chunk;
       });
-      await whenReady(child, async () => output.includes('locked\n') || undefined, 10_000);
+      await whenReady(child, async () => output.includes('locked\n') || undefined);
       const release = async () => {
         await stopChild(child);
       };

@@ -7,6 +7,7 @@ import { dirname, join } from 'node:path';
 import { parse, stringify } from 'yaml';
 import { type Exit, type Outcome, run, spawnTied, stopChild, whenReady } from './child-process.ts';
 import { type Metrics, parseMetrics } from './metrics-text.ts';
+import { PATIENCE } from './patience.ts';
 import type { Certificate } from './pki.ts';
 import { freePort } from './ports.ts';
 import { newLogFile } from './run-directory.ts';
@@ -68,7 +69,7 @@ export interface Postern extends AsyncDisposable {
   log(): string;
   /** The log's JSON lines. */
   events(): Record<string, unknown>[];
-  /** Waits until the log has what `pattern` says, for 5 s at most. */
+  /** Waits until the log has what `pattern` says. */
   logged(pattern: RegExp): Promise<RegExpExecArray>;
   /** Sends a signal without waiting for anything. */
   signal(signal: NodeJS.Signals): void;
@@ -94,7 +95,7 @@ log: { level: debug }
 `;
 }
 
-/** Starts it and waits until it says that it is ready; throws with its log if it does not within 20 s. */
+/** Starts it and waits until it says that it is ready; throws with its log if it does not. */
 export async function startPostern(options: PosternOptions): Promise<Postern> {
   const dir = tempDir();
   const ports = { imap: await freePort(), imaps: await freePort(), admin: await freePort() };
@@ -122,7 +123,7 @@ export async function startPostern(options: PosternOptions): Promise<Postern> {
   closeSync(logHandle);
   const log = () => readFileSync(logFile, 'utf8');
 
-  const stop = (signal: NodeJS.Signals = 'SIGTERM') => stopChild(child, signal, 15_000);
+  const stop = (signal: NodeJS.Signals = 'SIGTERM') => stopChild(child, signal);
   const dispose = async () => {
     try {
       await stop();
@@ -133,13 +134,10 @@ export async function startPostern(options: PosternOptions): Promise<Postern> {
   const admin = (path: string) => fetch(`http://127.0.0.1:${ports.admin}${path}`);
 
   try {
-    await whenReady(
-      child,
-      () =>
-        admin(options.until ?? '/readyz')
-          .then((r) => r.ok || undefined)
-          .catch(() => undefined),
-      20_000,
+    await whenReady(child, () =>
+      admin(options.until ?? '/readyz')
+        .then((r) => r.ok || undefined)
+        .catch(() => undefined),
     );
   } catch (error) {
     await dispose();
@@ -188,7 +186,7 @@ export async function startPostern(options: PosternOptions): Promise<Postern> {
         .map((line) => JSON.parse(line)),
     async logged(pattern) {
       try {
-        return await whenReady(child, async () => pattern.exec(log()) ?? undefined, 5000);
+        return await whenReady(child, async () => pattern.exec(log()) ?? undefined, PATIENCE);
       } catch {
         throw new Error(`Postern's log has nothing like ${pattern}:\n${mask(log())}`);
       }

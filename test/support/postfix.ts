@@ -5,6 +5,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { run, spawnTied, stopChild, whenReady } from './child-process.ts';
+import { PATIENCE } from './patience.ts';
 import type { Certificate } from './pki.ts';
 import { freePort } from './ports.ts';
 import { newLogFile } from './run-directory.ts';
@@ -18,7 +19,7 @@ export interface Postfix extends AsyncDisposable {
   readonly sink: ScriptedSmtpUpstream;
   /** What it has logged so far. */
   log(): string;
-  /** Waits until the log has what `pattern` says, for 10 s at most; gives the match. */
+  /** Waits until the log has what `pattern` says; gives the match. */
   logged(pattern: RegExp): Promise<RegExpExecArray>;
 }
 
@@ -114,15 +115,10 @@ ${(options.settings ?? []).join('\n')}
   );
   // Makes what is missing of the queue directory.
   await expectOk('/usr/sbin/postfix', ['-c', config, 'check']);
-  // -d: in the foreground. A process group of its own, which it ends with itself.
-  const child = spawnTied(MASTER, ['-d', '-c', config], { stdio: 'ignore', detached: true });
+  // -d: in the foreground.
+  const child = spawnTied(MASTER, ['-d', '-c', config], { stdio: 'ignore' });
   started.defer(async () => {
     await stopChild(child);
-    try {
-      process.kill(-child.pid!, 'SIGKILL');
-    } catch {
-      // Nobody is left.
-    }
   });
   const log = () => {
     try {
@@ -132,7 +128,7 @@ ${(options.settings ?? []).join('\n')}
     }
   };
   try {
-    await whenReady(child, () => greets(port), 20_000);
+    await whenReady(child, () => greets(port));
   } catch (error) {
     throw new Error(`Postfix did not start: ${(error as Error).message}\n${log()}`);
   }
@@ -143,7 +139,7 @@ ${(options.settings ?? []).join('\n')}
     log,
     async logged(pattern) {
       try {
-        return await whenReady(child, async () => pattern.exec(log()) ?? undefined, 10_000);
+        return await whenReady(child, async () => pattern.exec(log()) ?? undefined, PATIENCE);
       } catch {
         throw new Error(`Postfix's log has nothing like ${pattern}:\n${log()}`);
       }

@@ -82,7 +82,7 @@ export async function startRedis(options: RedisOptions = {}): Promise<RedisServe
     dir[Symbol.dispose]();
   };
   try {
-    await whenReady(child, () => client.ping().catch(() => undefined), 10_000);
+    await whenReady(child, () => client.ping().catch(() => undefined));
   } catch (error) {
     await dispose();
     throw new Error(`redis-server did not start: ${(error as Error).message}`);

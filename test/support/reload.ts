@@ -3,6 +3,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { expect } from 'vitest';
 import { parse, stringify } from 'yaml';
+import { until } from './patience.ts';
 import type { Postern } from './postern.ts';
 
 /** The config as it is written. Sections are what a test makes of them. */
@@ -26,7 +27,7 @@ export async function reload(postern: Postern): Promise<Outcome> {
     postern.events().filter(({ event }) => event === 'reloaded' || event === 'reload_failed');
   const before = outcomes().length;
   postern.signal('SIGHUP');
-  await expect.poll(() => outcomes().length, { timeout: 10_000 }).toBeGreaterThan(before);
+  await until('a reload has an outcome', () => outcomes().length > before);
   const [first, ...more] = outcomes().slice(before);
   if (first?.event === 'reloaded') return { event: 'reloaded' };
   return { event: 'reload_failed', problems: [first, ...more].map((line) => String(line?.problem)) };

@@ -2,13 +2,17 @@
 // meet, and what a finished run left stays for debugging until the next one starts.
 // This file is vitest's global setup.
 
-import { appendFileSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { appendFileSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 const PARENT = join(import.meta.dirname, '..', '..', '.test');
 
 // Set in vitest's main process, inherited by its workers.
 process.env.POSTERN_TEST_RUN ??= String(process.pid);
+
+/** What temporary directories of the run begin with. */
+export const temporaryPrefix = join(tmpdir(), `postern-test-${process.env.POSTERN_TEST_RUN}-`);
 
 /** `.test/<run>/`, absolute. */
 export const runDirectory = join(PARENT, process.env.POSTERN_TEST_RUN);
@@ -38,18 +42,61 @@ export function recordOutput(): void {
   }
 }
 
-/** Global setup: removes what runs that are over have left. */
-export default function setup(): void {
+/**
+ * Global setup: removes what runs that are over have left. Gives what is to be done at the end of this run: a test that failed by its
+ * time, or a worker that was killed, may have left servers and directories.
+ */
+export default function setup(): () => void {
   for (const name of readdirSync(PARENT)) {
-    if (!isRunning(Number(name))) rmSync(join(PARENT, name), { recursive: true, force: true });
+    if (!isRunning(Number(name))) remove(join(PARENT, name));
   }
+  removeTemporary((run) => !isRunning(Number(run)));
+  return () => {
+    endLeftProcesses();
+    removeTemporary((run) => run === process.env.POSTERN_TEST_RUN);
+  };
 }
 
 function isRunning(pid: number): boolean {
   try {
     process.kill(pid, 0);
     return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+}
+
+/** Those that have this run in their environment (proc(5)), vitest's own workers aside. */
+function endLeftProcesses(): void {
+  const mark = `\0POSTERN_TEST_RUN=${process.env.POSTERN_TEST_RUN}\0`;
+  for (const name of process.platform === 'linux' ? readdirSync('/proc') : []) {
+    try {
+      const pid = Number(name);
+      if (!(pid > 0) || !`\0${readFileSync(`/proc/${pid}/environ`, 'latin1')}`.includes(mark)) continue;
+      const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+      const parent = Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]);
+      if (pid === process.pid || parent === process.pid) continue;
+      console.error(
+        `left by a test, and ended: process ${pid} (${readFileSync(`/proc/${pid}/comm`, 'utf8').trim()})`,
+      );
+      process.kill(pid, 'SIGKILL');
+    } catch {
+      // Not ours to read, or gone meanwhile.
+    }
+  }
+}
+
+function removeTemporary(ofRun: (run: string) => boolean): void {
+  for (const name of readdirSync(tmpdir())) {
+    const [, run] = /^postern-test-(\d+)-/.exec(name) ?? [];
+    if (run !== undefined && ofRun(run)) remove(join(tmpdir(), name));
+  }
+}
+
+function remove(path: string): void {
+  try {
+    rmSync(path, { recursive: true, force: true, maxRetries: 3 });
   } catch {
-    return false;
+    // Another run's setup removes the same, or it is not ours.
   }
 }

@@ -5,7 +5,8 @@ import { randomBytes } from 'node:crypto';
 import { appendFileSync, closeSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
-import { run, spawnTied, stopChild, whenReady } from './child-process.ts';
+import { hasEnded, run, spawnTied, stopChild, whenReady } from './child-process.ts';
+import { PATIENCE } from './patience.ts';
 import type { Certificate } from './pki.ts';
 import { freePort } from './ports.ts';
 import { newLogFile } from './run-directory.ts';
@@ -29,7 +30,7 @@ export interface Slapd extends AsyncDisposable {
   readonly userPassword: string;
   /** What it has logged so far: each operation, by connection. */
   log(): string;
-  /** Waits until the log has what `pattern` says, for 5 s at most. */
+  /** Waits until the log has what `pattern` says. */
   logged(pattern: RegExp): Promise<RegExpExecArray>;
   /** Stops it where it is, until `thaw`: the kernel still takes connections for it. */
   freeze(): void;
@@ -59,7 +60,7 @@ export async function startSlapd(options: SlapdOptions): Promise<Slapd> {
   writeFileSync(config, configText(dir.path, options), { mode: 0o600 });
   writeFileSync(ldif, directory(postern, userPassword), { mode: 0o600 });
   for (const piece of options.entries ?? []) appendFileSync(ldif, piece);
-  const added = await run(SLAPADD, ['-q', '-f', config, '-l', ldif], { patience: 120_000 });
+  const added = await run(SLAPADD, ['-q', '-f', config, '-l', ldif]);
   if (added.code !== 0) throw new Error(`slapadd: exit ${added.code}: ${added.stderr}`);
 
   const logFile = newLogFile('slapd');
@@ -73,12 +74,12 @@ export async function startSlapd(options: SlapdOptions): Promise<Slapd> {
   const log = () => readFileSync(logFile, 'utf8');
   const stop = async () => {
     // One that is frozen would take no notice.
-    if (child.exitCode === null && child.signalCode === null) child.kill('SIGCONT');
+    if (!hasEnded(child)) child.kill('SIGCONT');
     await stopChild(child);
     dir[Symbol.dispose]();
   };
   try {
-    await whenReady(child, () => accepts(ports.ldaps), 10_000);
+    await whenReady(child, () => accepts(ports.ldaps));
   } catch (error) {
     await stop();
     throw new Error(`slapd did not start: ${(error as Error).message}\n${log()}`);
@@ -94,7 +95,7 @@ export async function startSlapd(options: SlapdOptions): Promise<Slapd> {
     [Symbol.asyncDispose]: stop,
     async logged(pattern) {
       try {
-        return await whenReady(child, async () => pattern.exec(log()) ?? undefined, 5000);
+        return await whenReady(child, async () => pattern.exec(log()) ?? undefined, PATIENCE);
       } catch {
         throw new Error(`slapd's log has nothing like ${pattern}:\n${log()}`);
       }

@@ -50,7 +50,7 @@ export async function sendBySwaks(
         '--suppress-data',
         ...more,
       ],
-      { cwd: file, patience: 30_000 },
+      { cwd: file },
     ),
   );
 }
@@ -74,7 +74,7 @@ from ${mail.from}
     { mode: 0o600 },
   );
   const input = mail.message.toString('latin1').replaceAll('\r\n', '\n');
-  return outcome(await run('msmtp', ['-C', config, '--', ...mail.to], { input, patience: 30_000 }));
+  return outcome(await run('msmtp', ['-C', config, '--', ...mail.to], { input }));
 }
 
 export async function sendByCurl(account: SmtpAccount, mail: Mail): Promise<Sent> {
@@ -87,15 +87,11 @@ export async function sendByCurl(account: SmtpAccount, mail: Mail): Promise<Sent
   });
   const scheme = account.tls === 'implicit' ? 'smtps' : 'smtp';
   return outcome(
-    await run(
-      'curl',
-      [
-        ...['-sS', '--ssl-reqd', '--cacert', account.caFile, '--netrc-file', netrc],
-        ...[`${scheme}://localhost:${account.port}`, '--mail-from', mail.from, '-T', data],
-        ...mail.to.flatMap((to) => ['--mail-rcpt', to]),
-      ],
-      { patience: 60_000 },
-    ),
+    await run('curl', [
+      ...['-sS', '--ssl-reqd', '--cacert', account.caFile, '--netrc-file', netrc],
+      ...[`${scheme}://localhost:${account.port}`, '--mail-from', mail.from, '-T', data],
+      ...mail.to.flatMap((to) => ['--mail-rcpt', to]),
+    ]),
   );
 }
 

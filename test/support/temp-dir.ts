@@ -2,8 +2,7 @@
 // daemons must be able to enter them, and because the path of a Unix socket has 108 bytes at most.
 
 import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { temporaryPrefix } from './run-directory.ts';
 
 export interface TempDir extends Disposable {
   readonly path: string;
@@ -16,7 +15,7 @@ process.on('exit', () => {
 
 /** `mode` 0o755 lets an unprivileged daemon enter it. */
 export function tempDir(mode = 0o700): TempDir {
-  const path = mkdtempSync(join(tmpdir(), 'postern-test-'));
+  const path = mkdtempSync(temporaryPrefix);
   live.add(path);
   chmodSync(path, mode);
   return { path, [Symbol.dispose]: () => remove(path) };

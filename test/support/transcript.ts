@@ -3,6 +3,7 @@
 
 import { connect as connectTcp, type Socket } from 'node:net';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
+import { PATIENCE } from './patience.ts';
 import { mask } from './secrets-ledger.ts';
 
 export interface ConnectOptions {
@@ -17,7 +18,7 @@ export interface ConnectOptions {
   readonly servername?: string;
   /** The client's own address, such as `127.0.0.5`. */
   readonly localAddress?: string;
-  /** Milliseconds that an answer may take; 5000 unless told. */
+  /** Milliseconds that an answer may take; PATIENCE unless told. */
   readonly patience?: number;
 }
 
@@ -52,7 +53,7 @@ export interface Transcript extends AsyncDisposable {
 
 /** Throws if there is no connection, or no TLS. */
 export async function connect(options: ConnectOptions): Promise<Transcript> {
-  const patience = options.patience ?? 5000;
+  const patience = options.patience ?? PATIENCE;
   const dialogue: string[] = [];
   let received = Buffer.alloc(0);
   let isOver = false;

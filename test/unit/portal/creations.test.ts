@@ -16,9 +16,7 @@ beforeAll(async () => {
 });
 afterAll(() => site?.[Symbol.asyncDispose]());
 
-test('of a thousand forms at once at 39 of 40, one makes an app password, and one alone', {
-  timeout: 60_000,
-}, async () => {
+test('of a thousand forms at once at 39 of 40, one makes an app password, and one alone', async () => {
   for (let n = 0; n < 39; n++) await site.passwords.create({ user: alice, name: `device ${n}` });
   // From ten browsers in ten networks: more of one would be held back before they come to it.
   const browsers: { browser: HttpBrowser; from: string; csrf: string }[] = [];

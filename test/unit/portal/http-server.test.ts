@@ -69,9 +69,7 @@ describe('a connection ends', () => {
       .poll(() => server && new Promise<number>((resolve) => server.getConnections((_, n) => resolve(n))))
       .toBe(1);
     await expect
-      .poll(() => server && new Promise<number>((resolve) => server.getConnections((_, n) => resolve(n))), {
-        timeout: 5_000,
-      })
+      .poll(() => server && new Promise<number>((resolve) => server.getConnections((_, n) => resolve(n))))
       .toBe(0);
     socket.destroy();
   });

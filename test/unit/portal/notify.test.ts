@@ -166,12 +166,12 @@ describe('mail', () => {
     });
     const { sender, results } = notify({ port });
     sender.created(record('Phone'), facts);
-    await expect.poll(() => results.at(-1), { timeout: 5000 }).toBe('sent alice@example.com null');
+    await expect.poll(() => results.at(-1)).toBe('sent alice@example.com null');
     expect(results.slice(0, 2)).toEqual(Array(2).fill('retried alice@example.com status 451'));
     expect(received).toHaveLength(1);
     busy = 100;
     sender.created(record('Scanner'), facts);
-    await expect.poll(() => results.at(-1), { timeout: 5000 }).toBe('failed alice@example.com status 451');
+    await expect.poll(() => results.at(-1)).toBe('failed alice@example.com status 451');
     expect(received).toHaveLength(1);
   });
 

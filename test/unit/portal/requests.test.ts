@@ -300,14 +300,10 @@ describe('bounds', () => {
     );
     for (const socket of sockets) socket.on('error', () => {});
     const closed = sockets.filter((socket) => socket.once('close', () => {}));
-    await expect
-      .poll(() => closed.filter((socket) => socket.destroyed).length, { timeout: 5000 })
-      .toBeGreaterThanOrEqual(20);
+    await expect.poll(() => closed.filter((socket) => socket.destroyed).length).toBeGreaterThanOrEqual(20);
     for (const socket of sockets) socket.destroy();
     await expect
-      .poll(async () => (await browser.request(`${site.url}/signed-out`).catch(() => undefined))?.status, {
-        timeout: 5000,
-      })
+      .poll(async () => (await browser.request(`${site.url}/signed-out`).catch(() => undefined))?.status)
       .toBe(200);
   });
 });

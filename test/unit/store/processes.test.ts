@@ -69,7 +69,7 @@ async function eventLoopDelay(
 }
 
 describe('a lock that another process holds for a second', () => {
-  test('delays writes, not reads, and never the event loop by 50 ms', { timeout: 30_000 }, async () => {
+  test('delays writes, not reads, and never the event loop by 50 ms', async () => {
     const record = newRecord();
     await store.create(record, NO_LIMITS);
     const delay = await eventLoopDelay(async () => {
@@ -98,7 +98,7 @@ describe('a lock that another process holds for a second', () => {
     expect((await store.select(alice, [])).userDisabled).toBe(true);
   });
 
-  test('delays opening too, without stopping the event loop', { timeout: 30_000 }, async () => {
+  test('delays opening too, without stopping the event loop', async () => {
     const delay = await eventLoopDelay(async () => {
       const holder = await holdLock(800, 'exclusive');
       const other = await openStore(`sqlite:${file}`, { clock: systemClock });
@@ -110,9 +110,7 @@ describe('a lock that another process holds for a second', () => {
   });
 });
 
-test('a write that takes long delays neither the event loop nor what reads', {
-  timeout: 30_000,
-}, async () => {
+test('a write that takes long delays neither the event loop nor what reads', async () => {
   const record = newRecord();
   await store.create(record, NO_LIMITS);
   const delay = await eventLoopDelay(async (longest) => {

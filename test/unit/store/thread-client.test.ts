@@ -66,8 +66,8 @@ test('a thread that says nothing is given up, and until it speaks nothing more i
   const turnedAway = create().catch((error: unknown) => error);
   expect(await turnedAway).toBeInstanceOf(StoreUnavailableError);
   expect(performance.now() - started).toBeLessThan(5);
-  await expect.poll(open, { timeout: 10_000 }).toBeUndefined();
-  await expect.poll(() => create().catch(String), { timeout: 10_000 }).toBe('created');
+  await expect.poll(open).toBeUndefined();
+  await expect.poll(() => create().catch(String)).toBe('created');
 });
 
 test('errors keep their kind on the way', () => {
