@@ -12,7 +12,7 @@ export function healthcheckCommand(terminal: Terminal, env: NodeJS.ProcessEnv): 
     .option('--live', 'ask only whether it is alive')
     .addHelpText('after', '\nExit codes: 0 ready, 69 not ready or not running.\n')
     .action(async (options: ConfigOption & { live?: boolean }) => {
-      const { admin } = await loadConfig(configFile(options, env), env);
+      const { admin } = await loadConfig(configFile(options, env), env, { only: ['admin'] });
       if (admin === null) throw new UsageError('the config has no admin.address to ask');
       const host = admin.host === '0.0.0.0' ? '127.0.0.1' : admin.host === '::' ? '::1' : admin.host;
       const authority = host.includes(':') ? `[${host}]` : host;

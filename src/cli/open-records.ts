@@ -9,8 +9,11 @@ import { openStoreOnce } from '../store/open.ts';
 import type { UnwatchedStore } from '../store/store.ts';
 import { type ConfigOption, configFile } from './config-option.ts';
 
+/** What they need of the configuration. */
+const SECTIONS = ['store', 'keys', 'users', 'appPasswords'] as const;
+
 export interface Records extends AsyncDisposable {
-  readonly config: Config;
+  readonly config: Pick<Config, 'file' | (typeof SECTIONS)[number]>;
   readonly store: UnwatchedStore;
   /** Opens the keys file, which only making one needs: a broken one must not keep anyone from revoking. */
   passwords(): Promise<Passwords>;
@@ -18,7 +21,7 @@ export interface Records extends AsyncDisposable {
 
 /** Rejects with ConfigError and StoreUnavailableError. */
 export async function openRecords(options: ConfigOption, env: NodeJS.ProcessEnv): Promise<Records> {
-  const config = await loadConfig(configFile(options, env), env);
+  const config = await loadConfig(configFile(options, env), env, { only: SECTIONS });
   const store = await openStoreOnce(config.store.url, { clock: systemClock });
   return {
     config,

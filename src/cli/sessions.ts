@@ -23,7 +23,7 @@ export function sessionsCommand(terminal: Terminal, env: NodeJS.ProcessEnv): Com
       'print an array of {"id","user","protocol","passwordId","upstream","client","since","state"}',
     )
     .action(async (options: Options) => {
-      const config = await loadConfig(configFile(options, env), env);
+      const config = await loadConfig(configFile(options, env), env, { only: ['control', 'users'] });
       const user =
         options.user === undefined ? undefined : readUser(options.user, config.users.defaultDomain);
       const all = (await askControl(config.control.socket, 'GET', '/sessions')) as SessionEntry[];
@@ -40,7 +40,7 @@ export function sessionsCommand(terminal: Terminal, env: NodeJS.ProcessEnv): Com
       if ((id === undefined) === (options.user === undefined)) {
         throw new UsageError('say which: an id, or --user USER');
       }
-      const config = await loadConfig(configFile(options, env), env);
+      const config = await loadConfig(configFile(options, env), env, { only: ['control', 'users'] });
       const which =
         options.user === undefined ? { id } : { user: readUser(options.user, config.users.defaultDomain) };
       const answer = await askControl(config.control.socket, 'POST', '/sessions/end', which);

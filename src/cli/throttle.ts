@@ -31,7 +31,7 @@ export function throttleCommand(terminal: Terminal, env: NodeJS.ProcessEnv): Com
     .option('--json', 'print an array of {"kind","network","user","until"}')
     .addHelpText('after', KINDS)
     .action(async (options: Options) => {
-      const config = await loadConfig(configFile(options, env), env);
+      const config = await loadConfig(configFile(options, env), env, { only: ['control', 'users'] });
       const { network, user } = which(options, config.users.defaultDomain);
       const isInNetwork = network === undefined ? () => true : networkMatcher(network);
       const answer = await askControl(config.control.socket, 'GET', '/throttle');
@@ -50,7 +50,7 @@ export function throttleCommand(terminal: Terminal, env: NodeJS.ProcessEnv): Com
     .option('--json', 'print {"ended"}')
     .addHelpText('after', KINDS)
     .action(async (options: Options) => {
-      const config = await loadConfig(configFile(options, env), env);
+      const config = await loadConfig(configFile(options, env), env, { only: ['control', 'users'] });
       const what = which(options, config.users.defaultDomain);
       const answer = await askControl(config.control.socket, 'POST', '/throttle/clear', what);
       const { sharing, ended } = answer as { sharing: string; ended: number };

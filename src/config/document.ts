@@ -19,10 +19,15 @@ const MOST_NODES = 20_000;
 const MOST_DEPTH = 32;
 
 /**
- * The file's values, with variables substituted; whatever is wrong is in `problems`. Undefined if there is nothing to
+ * The file's values, with variables substituted in the sections that are read; whatever is wrong is in `problems`. Undefined if there is nothing to
  * go on with. A key without a value is there with the value undefined: the same as left out, but not unknown.
  */
-export function readDocument(text: string, env: NodeJS.ProcessEnv, problems: Problems): unknown {
+export function readDocument(
+  text: string,
+  env: NodeJS.ProcessEnv,
+  problems: Problems,
+  isRead: (section: string) => boolean = () => true,
+): unknown {
   const document = parse(text, problems);
   if (!document) return undefined;
   const root = document.contents as ParsedNode | null;
@@ -34,7 +39,7 @@ export function readDocument(text: string, env: NodeJS.ProcessEnv, problems: Pro
     );
     return undefined;
   }
-  return new Reader(document, env, problems).read(root, []);
+  return new Reader(document, env, problems, isRead).read(root, []);
 }
 
 function parse(text: string, problems: Problems): Document | undefined {
@@ -72,11 +77,18 @@ class Reader {
   readonly #document: Document;
   readonly #env: NodeJS.ProcessEnv;
   readonly #problems: Problems;
+  readonly #isRead: (section: string) => boolean;
   #nodes = 0;
   #overflowed = false;
 
-  constructor(document: Document, env: NodeJS.ProcessEnv, problems: Problems) {
+  constructor(
+    document: Document,
+    env: NodeJS.ProcessEnv,
+    problems: Problems,
+    isRead: (section: string) => boolean,
+  ) {
     this.#document = document;
+    this.#isRead = isRead;
     this.#env = env;
     this.#problems = problems;
   }
@@ -118,7 +130,7 @@ class Reader {
   }
 
   #scalar(value: unknown, path: Path, key: number | undefined, at: number): unknown {
-    if (typeof value !== 'string') return value;
+    if (typeof value !== 'string' || !this.#isRead(String(path[0]))) return value;
     const { text, substituted, mistakes } = interpolate(value, this.#env);
     if (mistakes.length > 0) this.#problems.atValue(path, mistakes.join('; '));
     if (substituted) this.#problems.mark(path, { key, value: at, substituted: value });

@@ -12,7 +12,8 @@ Postern reads one YAML file: \`--config FILE\`, else the one that \`$POSTERN_CON
 
 \`postern check-config\` prints every mistake at once, as \`postern.yaml:LINE:COLUMN section.key: what is wrong, what would be
 right\`, and what deserves a second look. \`postern print-config\` prints what is in effect, without secrets. Unknown keys are
-mistakes. A key without a value is the same as one that is left out.
+mistakes. A key without a value is the same as one that is left out. Commands on app passwords, users, sessions and the throttle
+read the sections that they need alone: variables and secrets of others do not have to be at hand.
 
 ## How values are written
 
