@@ -38,6 +38,7 @@ export function makeGeneration(
   const { attemptsPerConnection, idle, loginDeadline } = config.limits;
   const { gate, sessions } = lasting;
   const { clock } = gate;
+  for (const { name } of config.listeners) events.listenerNamed(name);
   const upstreams = makeUpstreams(config, files.authorities, { clock, events }, before?.upstreams);
   const shared = {
     gate: new Gate({

@@ -29,6 +29,7 @@ export function makeUpstreams(
 ): Upstreams {
   const upstreams = new Map<string, Upstream>();
   for (const [name, upstream] of Object.entries(config.upstreams)) {
+    events.upstreamNamed(name, upstream.protocol);
     const target = { ...upstream, ca: authorities.get(name) ?? null };
     const old = before.get(name);
     const isSame = old !== undefined && isDeepStrictEqual(placeOf(old), placeOf(target));

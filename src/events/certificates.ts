@@ -7,7 +7,7 @@ export const CERTIFICATE_METRICS = {
   postern_tls_certificate_expiry_timestamp_seconds: {
     type: 'gauge',
     help: 'When the certificate that clients are shown ends, in seconds since the epoch.',
-    labels: [],
+    labels: {},
   },
 } as const satisfies MetricTable;
 

@@ -7,7 +7,7 @@ export const CONFIG_METRICS = {
   postern_config_last_reload_successful: {
     type: 'gauge',
     help: '1 if the config that was loaded last is in force.',
-    labels: [],
+    labels: {},
   },
 } as const satisfies MetricTable;
 

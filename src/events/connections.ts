@@ -1,42 +1,70 @@
 // Connections of clients before anybody logs in: accepted, turned away, TLS, and what balancers put before them.
 
-import type { MetricTable } from '../lib/metrics.ts';
+import { type MetricTable, words } from '../lib/metrics.ts';
 import { type ConnectionFacts, connectionFields, errorCode } from './fields.ts';
 import type { Subject } from './subject.ts';
 
+const CLIENT_MISTAKES = {
+  plaintext_on_tls_port: 'a client spoke plaintext on a TLS port: its security setting should be SSL/TLS',
+  tls_on_starttls_port: 'a client spoke TLS on a STARTTLS port: its security setting should be STARTTLS',
+  http: 'a client spoke HTTP to a mail port',
+} as const;
+
+const PROXY_HEADER_FAULTS = {
+  missing: 'a balancer sent no PROXY header: turn it on there, or take its network out of proxyProtocol',
+  malformed: 'a balancer sent a PROXY header that is not well-formed',
+  checksum: 'a balancer sent a PROXY header with a wrong checksum',
+  late: 'a balancer did not finish its PROXY header in time',
+  closed: 'a balancer closed the connection within its PROXY header',
+  closed_silently: 'a balancer closed the connection without a word',
+  second: 'a balancer sent a second PROXY header: only the first of several balancers may send one',
+  untrusted: 'a PROXY header came from a peer outside proxyProtocol: if it is a balancer, add its network',
+} as const;
+
+/** What ends a connection, or keeps it out: keys of `limits`, and the limit on open files. */
+const CONNECTION_LIMITS = ['connections', 'perNetwork', 'beforeLogin', 'fileDescriptors'] as const;
+
 export const CONNECTION_METRICS = {
-  postern_connections: { type: 'gauge', help: 'Open client connections.', labels: ['listener'] },
+  postern_connections: { type: 'gauge', help: 'Open client connections.', labels: { listener: 'listener' } },
   postern_connections_rejected_total: {
     type: 'counter',
     help: 'Client connections closed because a limit was reached: those that gave way, and new ones for which nobody did.',
-    labels: ['listener', 'limit'],
+    labels: { listener: 'listener', limit: CONNECTION_LIMITS },
   },
   postern_proxy_headers_refused_total: {
     type: 'counter',
     help: 'Connections closed because their PROXY header was missing, wrong or late, or came from a peer that is not trusted.',
-    labels: ['listener', 'kind'],
+    labels: { listener: 'listener', kind: words(PROXY_HEADER_FAULTS) },
   },
   postern_tls_connections_total: {
     type: 'counter',
     help: 'Completed TLS handshakes with clients.',
-    labels: ['listener', 'version'],
+    labels: { listener: 'listener', version: ['TLSv1.2', 'TLSv1.3'] },
   },
   postern_tls_failures_total: {
     type: 'counter',
     help: 'TLS handshakes with clients that failed, and clients that spoke plaintext on a TLS port or TLS on a plaintext one.',
-    labels: ['listener', 'kind'],
+    labels: { listener: 'listener', kind: ['handshake', ...words(CLIENT_MISTAKES)] },
   },
 } as const satisfies MetricTable;
 
 export function connectionEvents({ log, metrics, isWorthWarning }: Subject<keyof typeof CONNECTION_METRICS>) {
   return {
+    /** The config has a listener of that name. */
+    listenerNamed(listener: string) {
+      metrics.named('listener', listener);
+    },
     connectionOpened(listener: string) {
       metrics.add('postern_connections', { listener }, 1);
     },
     connectionClosed(listener: string) {
       metrics.add('postern_connections', { listener }, -1);
     },
-    connectionRejected(facts: { listener: string; address: string; bound: string }) {
+    connectionRejected(facts: {
+      listener: string;
+      address: string;
+      bound: (typeof CONNECTION_LIMITS)[number];
+    }) {
       metrics.increment('postern_connections_rejected_total', {
         listener: facts.listener,
         limit: facts.bound,
@@ -76,27 +104,10 @@ export function connectionEvents({ log, metrics, isWorthWarning }: Subject<keyof
       metrics.increment('postern_tls_failures_total', { listener: connection.listener, kind: 'handshake' });
       log.debug({ event: 'tls_failed', ...connectionFields(connection), error: errorCode(error) });
     },
-    tlsMistake(connection: ConnectionFacts, kind: 'plaintext_on_tls_port' | 'tls_on_starttls_port' | 'http') {
+    tlsMistake(connection: ConnectionFacts, kind: keyof typeof CLIENT_MISTAKES) {
       metrics.increment('postern_tls_failures_total', { listener: connection.listener, kind });
       const level = isWorthWarning(`mistake ${connection.listener} ${kind}`) ? 'warn' : 'debug';
       log[level]({ event: 'client_mistake', ...connectionFields(connection), kind }, CLIENT_MISTAKES[kind]);
     },
   };
 }
-
-const CLIENT_MISTAKES = {
-  plaintext_on_tls_port: 'a client spoke plaintext on a TLS port: its security setting should be SSL/TLS',
-  tls_on_starttls_port: 'a client spoke TLS on a STARTTLS port: its security setting should be STARTTLS',
-  http: 'a client spoke HTTP to a mail port',
-} as const;
-
-const PROXY_HEADER_FAULTS = {
-  missing: 'a balancer sent no PROXY header: turn it on there, or take its network out of proxyProtocol',
-  malformed: 'a balancer sent a PROXY header that is not well-formed',
-  checksum: 'a balancer sent a PROXY header with a wrong checksum',
-  late: 'a balancer did not finish its PROXY header in time',
-  closed: 'a balancer closed the connection within its PROXY header',
-  closed_silently: 'a balancer closed the connection without a word',
-  second: 'a balancer sent a second PROXY header: only the first of several balancers may send one',
-  untrusted: 'a PROXY header came from a peer outside proxyProtocol: if it is a balancer, add its network',
-} as const;

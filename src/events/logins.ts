@@ -1,15 +1,30 @@
 // Attempts to log in, and the verifications that they cost.
 
-import type { Reason } from '../gate/verdict.ts';
-import { type MetricTable, SECONDS } from '../lib/metrics.ts';
-import type { Protocol } from '../lib/protocol.ts';
+import {
+  REASONS,
+  REFUSED_REASONS,
+  type Reason,
+  THROTTLED_REASONS,
+  UNAVAILABLE_REASONS,
+} from '../gate/verdict.ts';
+import { type MetricTable, SECONDS, words } from '../lib/metrics.ts';
+import { type Protocol, SPOKEN_PROTOCOLS } from '../lib/protocol.ts';
 import type { User } from '../lib/user.ts';
 import { type ConnectionFacts, connectionFields, printable } from './fields.ts';
 import type { Subject } from './subject.ts';
 
+const REASONS_OF = {
+  admitted: ['none'],
+  refused: REFUSED_REASONS,
+  throttled: THROTTLED_REASONS,
+  unavailable: UNAVAILABLE_REASONS,
+} as const;
+
+export type LoginVerdict = keyof typeof REASONS_OF;
+
 export interface LoginFacts {
   readonly protocol: Protocol;
-  readonly verdict: 'admitted' | 'refused' | 'throttled' | 'unavailable';
+  readonly verdict: LoginVerdict;
   readonly reason: Reason;
   /** null if the login was no user, or looked like a secret. */
   readonly user: User | null;
@@ -28,23 +43,24 @@ export const LOGIN_METRICS = {
   postern_logins_total: {
     type: 'counter',
     help: 'Attempts to log in, by their outcome; the reason is none when admitted.',
-    labels: ['protocol', 'verdict', 'reason'],
+    labels: { protocol: SPOKEN_PROTOCOLS, verdict: words(REASONS_OF), reason: REASONS },
+    has: ({ verdict, reason }) => REASONS_OF[verdict as LoginVerdict].some((one) => one === reason),
   },
   postern_login_seconds: {
     type: 'histogram',
     help: 'Time from reading an admitted attempt to its answer, the upstream login included.',
-    labels: ['protocol'],
+    labels: { protocol: SPOKEN_PROTOCOLS },
     buckets: SECONDS,
   },
   postern_password_verifications_total: {
     type: 'counter',
     help: 'argon2id runs that verified an app password, by result.',
-    labels: ['result'],
+    labels: { result: ['match', 'mismatch'] },
   },
   postern_verification_queue_length: {
     type: 'gauge',
     help: 'Verifications that wait for an argon2id run.',
-    labels: [],
+    labels: {},
   },
 } as const satisfies MetricTable;
 

@@ -7,7 +7,7 @@ export const OVERLOAD_METRICS = {
   postern_overloaded: {
     type: 'gauge',
     help: '1 while the event loop is late and attempts that crowd are refused.',
-    labels: [],
+    labels: {},
   },
 } as const satisfies MetricTable;
 

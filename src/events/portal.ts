@@ -1,25 +1,38 @@
 // The portal: sign-ins, requests that it rejects, mail to users.
 
-import type { MetricTable } from '../lib/metrics.ts';
+import { type MetricTable, words } from '../lib/metrics.ts';
 import type { User } from '../lib/user.ts';
 import { printable } from './fields.ts';
 import type { Subject } from './subject.ts';
+
+const SIGN_IN_RESULTS = {
+  signed_in: 'signed in to the portal',
+  refused: 'the provider signed somebody in whom the portal refuses',
+  no_two_step: 'the provider could not do two-step verification',
+  cancelled: 'a sign-in was broken off at the provider',
+  failed: 'a sign-in could not be accepted',
+  unavailable: 'the OpenID provider cannot be used',
+} as const;
+
+const REJECTIONS = ['rate', 'connections', 'csrf', 'embedded'] as const;
+
+const MAIL_RESULTS = ['sent', 'retried', 'failed', 'dropped'] as const;
 
 export const PORTAL_METRICS = {
   postern_portal_sign_ins_total: {
     type: 'counter',
     help: 'Sign-ins to the portal that came back from the provider, by what became of them.',
-    labels: ['result'],
+    labels: { result: words(SIGN_IN_RESULTS) },
   },
   postern_portal_rejected_total: {
     type: 'counter',
     help: 'Requests and connections to the portal that were rejected: too many, a change that no page of the portal asked for, or embedded by another site.',
-    labels: ['reason'],
+    labels: { reason: REJECTIONS },
   },
   postern_portal_mail_total: {
     type: 'counter',
     help: 'Tries to send mail to users about their app passwords.',
-    labels: ['result'],
+    labels: { result: MAIL_RESULTS },
   },
 } as const satisfies MetricTable;
 
@@ -33,12 +46,12 @@ export function portalEvents({ log, metrics, isWorthWarning }: Subject<keyof typ
       const line = { event: 'portal_sign_in', result, detail: printable(detail) };
       log[isNews ? 'warn' : 'debug'](line, SIGN_IN_RESULTS[result]);
     },
-    portalRejected(reason: 'rate' | 'connections' | 'csrf' | 'embedded') {
+    portalRejected(reason: (typeof REJECTIONS)[number]) {
       metrics.increment('postern_portal_rejected_total', { reason });
       const level = isWorthWarning(`portal ${reason}`) ? 'warn' : 'debug';
       log[level]({ event: 'portal_rejected', reason }, 'the portal rejected a request');
     },
-    portalMail(result: 'sent' | 'retried' | 'failed' | 'dropped', user: User, detail: string | null) {
+    portalMail(result: (typeof MAIL_RESULTS)[number], user: User, detail: string | null) {
       metrics.increment('postern_portal_mail_total', { result });
       const level = result === 'sent' ? 'info' : 'warn';
       log[level](
@@ -48,12 +61,3 @@ export function portalEvents({ log, metrics, isWorthWarning }: Subject<keyof typ
     },
   };
 }
-
-const SIGN_IN_RESULTS = {
-  signed_in: 'signed in to the portal',
-  refused: 'the provider signed somebody in whom the portal refuses',
-  no_two_step: 'the provider could not do two-step verification',
-  cancelled: 'a sign-in was broken off at the provider',
-  failed: 'a sign-in could not be accepted',
-  unavailable: 'the OpenID provider cannot be used',
-} as const;

@@ -7,7 +7,7 @@ export const PROCESS_METRICS = {
   postern_build_info: {
     type: 'gauge',
     help: 'Always 1; the labels tell the build.',
-    labels: ['version', 'node'],
+    labels: { version: 'any', node: 'any' },
   },
 } as const satisfies MetricTable;
 

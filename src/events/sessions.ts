@@ -1,7 +1,7 @@
 // Sessions: a client and an upstream that are joined.
 
 import type { MetricTable } from '../lib/metrics.ts';
-import type { Protocol } from '../lib/protocol.ts';
+import { type Protocol, SPOKEN_PROTOCOLS } from '../lib/protocol.ts';
 import type { User } from '../lib/user.ts';
 import type { Subject } from './subject.ts';
 
@@ -14,17 +14,33 @@ export interface SessionFacts {
   readonly client: { readonly address: string; readonly port: number };
 }
 
+/** What ends a session. */
+const SESSION_ENDS = [
+  'client_closed',
+  'upstream_closed',
+  'client_error',
+  'upstream_error',
+  'idle',
+  'revoked',
+  'expired',
+  'user_disabled',
+  'admin',
+  'shutdown',
+  /** It came while the login that made the session was being answered. */
+  'deadline',
+] as const;
+
 export const SESSION_METRICS = {
-  postern_sessions: { type: 'gauge', help: 'Live sessions.', labels: ['protocol'] },
+  postern_sessions: { type: 'gauge', help: 'Live sessions.', labels: { protocol: SPOKEN_PROTOCOLS } },
   postern_session_bytes_total: {
     type: 'counter',
     help: 'Bytes carried by sessions, counted when a session ends.',
-    labels: ['protocol', 'direction'],
+    labels: { protocol: SPOKEN_PROTOCOLS, direction: ['to_upstream', 'to_client'] },
   },
   postern_sessions_ended_total: {
     type: 'counter',
     help: 'Sessions that ended, by what ended them.',
-    labels: ['protocol', 'reason'],
+    labels: { protocol: SPOKEN_PROTOCOLS, reason: SESSION_ENDS },
   },
 } as const satisfies MetricTable;
 
@@ -35,7 +51,12 @@ export function sessionEvents({ log, metrics }: Subject<keyof typeof SESSION_MET
     },
     sessionEnded(
       session: SessionFacts,
-      end: { reason: string; bytesToUpstream: number; bytesToClient: number; seconds: number },
+      end: {
+        reason: (typeof SESSION_ENDS)[number];
+        bytesToUpstream: number;
+        bytesToClient: number;
+        seconds: number;
+      },
     ) {
       const { protocol } = session;
       metrics.add('postern_sessions', { protocol }, -1);

@@ -10,7 +10,7 @@ export const STORE_METRICS = {
   postern_store_up: {
     type: 'gauge',
     help: '1 while the store can be read (written), 0 while it cannot.',
-    labels: ['operation'],
+    labels: { operation: ['read', 'write'] },
   },
 } as const satisfies MetricTable;
 

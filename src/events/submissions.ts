@@ -1,23 +1,25 @@
 // Messages that clients send, and what Postern itself refuses of them.
 
-import { type MetricTable, SECONDS } from '../lib/metrics.ts';
+import { type MetricTable, SECONDS, words } from '../lib/metrics.ts';
 import { printable } from './fields.ts';
 import type { SessionFacts } from './sessions.ts';
 import type { Subject } from './subject.ts';
 
 /** What became of a message for which the upstream had taken recipients. */
-export type MessageOutcome =
-  | 'accepted'
+const MESSAGE_OUTCOMES = [
+  'accepted',
   /** By the upstream, for good. */
-  | 'refused'
+  'refused',
   /** By the upstream, for now. */
-  | 'deferred'
+  'deferred',
   /** By Postern, in the middle of it: too large, bare line ends, a NUL. */
-  | 'refused_here'
+  'refused_here',
   /** The client or the upstream went, or the session was ended, before the end of it. */
-  | 'aborted'
+  'aborted',
   /** The upstream went before it answered: delivered or not. */
-  | 'unknown';
+  'unknown',
+] as const;
+export type MessageOutcome = (typeof MESSAGE_OUTCOMES)[number];
 
 export interface MessageFacts {
   readonly outcome: MessageOutcome;
@@ -45,33 +47,44 @@ export type SubmissionRefusal =
   | 'bare_newline'
   | 'nul';
 
+const SUBMISSION_REFUSALS: Record<SubmissionRefusal, string> = {
+  sender: 'a sender address that is neither the user’s nor among submission.senders was refused',
+  null_sender: 'the empty sender address was refused: see submission.nullSender',
+  size: 'a message over submission.maxSize was refused',
+  recipients: 'recipients over submission.maxRecipients were refused for now',
+  message_quota: 'a message over the quota was refused for now',
+  recipient_quota: 'recipients over the quota were refused for now',
+  bare_newline: 'a message with a bare CR or LF was refused: see submission.bareNewlines',
+  nul: 'a message with a NUL was refused',
+};
+
 export const SUBMISSION_METRICS = {
   postern_messages_total: {
     type: 'counter',
     help: 'Messages for which the upstream had taken recipients, by what became of them.',
-    labels: ['upstream', 'outcome'],
+    labels: { upstream: 'smtpUpstream', outcome: MESSAGE_OUTCOMES },
   },
   postern_message_recipients_total: {
     type: 'counter',
     help: 'Recipients of accepted messages.',
-    labels: ['upstream'],
+    labels: { upstream: 'smtpUpstream' },
   },
   postern_message_bytes: {
     type: 'histogram',
     help: 'Size of accepted messages.',
-    labels: [],
+    labels: {},
     buckets: [1_000, 10_000, 100_000, 1_000_000, 5_000_000, 10_000_000, 25_000_000, 50_000_000],
   },
   postern_message_seconds: {
     type: 'histogram',
     help: 'Time from MAIL to the upstream’s answer, of accepted messages.',
-    labels: ['upstream'],
+    labels: { upstream: 'smtpUpstream' },
     buckets: SECONDS,
   },
   postern_submission_refusals_total: {
     type: 'counter',
     help: 'Senders, recipients and messages that Postern itself refused to clients that had logged in.',
-    labels: ['reason'],
+    labels: { reason: words(SUBMISSION_REFUSALS) },
   },
 } as const satisfies MetricTable;
 
@@ -122,14 +135,3 @@ export function submissionEvents({ log, metrics, isWorthWarning }: Subject<keyof
     },
   };
 }
-
-const SUBMISSION_REFUSALS: Record<SubmissionRefusal, string> = {
-  sender: 'a sender address that is neither the user’s nor among submission.senders was refused',
-  null_sender: 'the empty sender address was refused: see submission.nullSender',
-  size: 'a message over submission.maxSize was refused',
-  recipients: 'recipients over submission.maxRecipients were refused for now',
-  message_quota: 'a message over the quota was refused for now',
-  recipient_quota: 'recipients over the quota were refused for now',
-  bare_newline: 'a message with a bare CR or LF was refused: see submission.bareNewlines',
-  nul: 'a message with a NUL was refused',
-};

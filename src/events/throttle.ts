@@ -8,7 +8,7 @@ export const THROTTLE_METRICS = {
   postern_throttle_degraded: {
     type: 'gauge',
     help: '1 while limits that should be shared are kept by this process alone.',
-    labels: [],
+    labels: {},
   },
 } as const satisfies MetricTable;
 

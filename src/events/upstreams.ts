@@ -9,18 +9,23 @@ export const UPSTREAM_METRICS = {
   postern_upstream_up: {
     type: 'gauge',
     help: '1 if any address of the upstream is usable, as far as is known; 0 if all are down.',
-    labels: ['upstream'],
+    labels: { upstream: 'upstream' },
   },
   postern_upstream_connect_seconds: {
     type: 'histogram',
     help: 'Time to connect to an upstream: TCP, TLS and greeting.',
-    labels: ['upstream'],
+    labels: { upstream: 'upstream' },
     buckets: SECONDS,
   },
 } as const satisfies MetricTable;
 
 export function upstreamEvents({ log, metrics }: Subject<keyof typeof UPSTREAM_METRICS>) {
   return {
+    /** The config has an upstream of that name. */
+    upstreamNamed(upstream: string, protocol: string) {
+      metrics.named('upstream', upstream);
+      if (protocol === 'smtp') metrics.named('smtpUpstream', upstream);
+    },
     upstreamConnected(upstream: string, seconds: number) {
       metrics.observe('postern_upstream_connect_seconds', { upstream }, seconds);
     },

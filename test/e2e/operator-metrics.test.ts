@@ -6,15 +6,27 @@ import { type Program, startProgram } from '../support/program-before-script.ts'
 const ALICE = 'alice@example.com';
 let program: Program;
 let password = '';
+let born: string[] = [];
 
 beforeAll(async () => {
   program = await startProgram();
+  born = await series();
   ({ password } = await program.make(ALICE));
 });
-afterAll(() => program?.[Symbol.asyncDispose]());
+afterAll(async () => {
+  const after = await series();
+  await program?.[Symbol.asyncDispose]();
+  expect(after, 'nothing is counted that was not there at 0').toEqual(born);
+});
 
 const metricsText = async () =>
   (await fetch(`http://127.0.0.1:${program.postern.ports.admin}/metrics`)).text();
+/** Names and labels of all that is ours. */
+const series = async () =>
+  (await metricsText())
+    .split('\n')
+    .flatMap((line) => /^postern_\S+(\{.*\})?(?= )/.exec(line)?.[0] ?? [])
+    .sort();
 const value = async (name: string, labels?: Record<string, string>) =>
   (await program.postern.metrics()).value(name, labels);
 /** Log lines are written a moment after what they tell of: see `logged`. */

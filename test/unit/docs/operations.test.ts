@@ -84,7 +84,7 @@ test('alerts ask for metrics and labels that exist', () => {
     expect(names).toContain(name);
     const labels = [...selector.matchAll(/(\w+)=~?"([^"]*)"/g)];
     for (const [, label, value] of labels) {
-      expect(METRICS[name as (typeof names)[number]].labels).toContain(label);
+      expect(Object.keys(METRICS[name as (typeof names)[number]].labels)).toContain(label);
       if (label === 'reason') for (const reason of value!.split('|')) expect(REASONS).toContain(reason);
     }
   }

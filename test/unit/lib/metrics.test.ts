@@ -1,10 +1,11 @@
 // The registry: the table and nothing else.
 
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { createMetrics, METRICS } from '../../../src/events.ts';
+import { Metrics, type MetricTable } from '../../../src/lib/metrics.ts';
 import { parseMetrics } from '../../support/metrics-text.ts';
 
-const text = async (metrics: ReturnType<typeof createMetrics>) => (await metrics.render()).body;
+const text = async (metrics: Metrics<never>) => (await metrics.render()).body;
 
 test('every metric of the table is there from the start, with its type', async () => {
   const body = await text(createMetrics());
@@ -19,7 +20,8 @@ test('names follow the rules of Prometheus: the prefix, base units, _total for c
     expect(name).toMatch(/^postern_[a-z]+(_[a-z]+)*$/);
     expect(name.endsWith('_total'), name).toBe(type === 'counter');
     expect(name).not.toMatch(/_(ms|milliseconds|kib|mb|percent)(_|$)/);
-    for (const label of labels) expect(['user', 'address', 'client', 'error']).not.toContain(label);
+    for (const label of Object.keys(labels))
+      expect(['user', 'address', 'client', 'error']).not.toContain(label);
   }
 });
 
@@ -64,4 +66,52 @@ test('two instances are two sets of values', async () => {
   const [one, other] = [createMetrics(), createMetrics()];
   one.set('postern_throttle_degraded', {}, 1);
   expect(parseMetrics(await text(other)).value('postern_throttle_degraded')).toBe(0);
+});
+
+describe('what may be counted is there at 0', () => {
+  const TABLE = {
+    logins_total: {
+      type: 'counter',
+      help: 'x',
+      labels: { verdict: ['yes', 'no'], reason: ['none', 'why'] },
+      has: ({ verdict, reason }) => (verdict === 'yes') === (reason === 'none'),
+    },
+    refused_total: { type: 'counter', help: 'x', labels: { listener: 'listener', kind: ['a', 'b'] } },
+    open: { type: 'gauge', help: 'x', labels: { listener: 'listener' } },
+    seconds: { type: 'histogram', help: 'x', labels: { upstream: 'upstream' }, buckets: [1] },
+    build: { type: 'gauge', help: 'x', labels: { version: 'any' } },
+  } as const satisfies MetricTable;
+  const series = async (metrics: Metrics<never>) =>
+    (await text(metrics)).split('\n').filter((line) => /^\w/.test(line));
+
+  test('words from the beginning, and only the combinations that there are', async () => {
+    expect(await series(new Metrics(TABLE))).toEqual([
+      'logins_total{verdict="yes",reason="none"} 0',
+      'logins_total{verdict="no",reason="why"} 0',
+    ]);
+  });
+
+  test('a name once it is known, and knowing it again changes nothing', async () => {
+    const metrics = new Metrics(TABLE);
+    metrics.named('listener', 'imaps');
+    metrics.named('upstream', 'dovecot');
+    metrics.increment('refused_total', { listener: 'imaps', kind: 'b' });
+    metrics.add('open', { listener: 'imaps' }, 2);
+    metrics.observe('seconds', { upstream: 'dovecot' }, 0.5);
+    metrics.named('listener', 'imaps');
+    metrics.named('upstream', 'dovecot');
+    const lines = await series(metrics);
+    expect(lines).toContain('refused_total{listener="imaps",kind="a"} 0');
+    expect(lines).toContain('refused_total{listener="imaps",kind="b"} 1');
+    expect(lines).toContain('open{listener="imaps"} 2');
+    expect(lines).toContain('seconds_count{upstream="dovecot"} 1');
+    metrics.named('listener', 'smtp');
+    expect(await series(metrics)).toContain('open{listener="smtp"} 0');
+  });
+
+  test('what could not be known is there when it happens', async () => {
+    const metrics = new Metrics(TABLE);
+    metrics.set('build', { version: '1' }, 1);
+    expect(await series(metrics)).toContain('build{version="1"} 1');
+  });
 });
