@@ -13,6 +13,7 @@ import {
 } from 'yaml';
 import { interpolate } from './interpolate.ts';
 import { formatPath, type Path, type Problems } from './problems.ts';
+import { yamlMistake } from './yaml-mistake.ts';
 
 /** More than any configuration has, and little enough that aliases of aliases stay cheap. */
 const MOST_NODES = 20_000;
@@ -45,12 +46,8 @@ export function readDocument(
 function parse(text: string, problems: Problems): Document | undefined {
   try {
     const document = parseDocument(text, { version: '1.2', prettyErrors: false, uniqueKeys: false });
-    for (const { code, message, pos } of [...document.errors, ...document.warnings]) {
-      // After a first mistake the parser stumbles over what follows; that is no news.
-      if (code === 'UNEXPECTED_TOKEN' && !problems.isEmpty) continue;
-      const offset = Math.min(pos[0], text.length);
-      problems.atOffset('yaml', offset, explain(code, message, text, offset));
-    }
+    const mistake = yamlMistake(text, [...document.errors, ...document.warnings]);
+    if (mistake) problems.atOffset('yaml', mistake.offset, mistake.message);
     const version = document.directives?.yaml;
     if (version?.explicit && version.version !== '1.2') {
       problems.atOffset('yaml', 0, `is declared as version ${version.version}, must be 1.2`);
@@ -61,16 +58,6 @@ function parse(text: string, problems: Problems): Document | undefined {
     problems.atOffset('yaml', 0, `is nested too deeply, must have at most ${MOST_DEPTH} levels`);
     return undefined;
   }
-}
-
-function explain(code: string, message: string, text: string, offset: number): string {
-  if (code === 'MULTIPLE_DOCS') return 'begins a second document here, must be one document';
-  if (code === 'TAB_AS_INDENT') return 'is indented by a tab, must be indented by spaces';
-  if (text.slice(offset - 1, offset + 1) === '${') {
-    return 'has a variable between braces, must be in quotes there';
-  }
-  const line = message.split('\n', 1)[0] ?? '';
-  return `${line.charAt(0).toLowerCase()}${line.slice(1)}, must be valid YAML`;
 }
 
 class Reader {
