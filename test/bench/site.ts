@@ -72,7 +72,7 @@ export async function setUpSite(
     password: password.reveal(),
     hash,
     warmUsers: namesOf(WARM),
-    posternProgram: await buildPostern(program),
+    posternProgram: buildPostern(program),
     posternData,
     posternNodeOptions,
   };

@@ -83,11 +83,13 @@ const WALLS: readonly Wall[] = [
   // The composition root, and the development sandbox around it.
   { of: 'app/', may: [''] },
   { of: 'sandbox/', may: [''] },
+  // `npm run dist`: development, too. It reads the commands and the configuration's reference.
+  { of: 'packaging/', may: ['main.ts', 'config/'] },
 ];
 
 /** Where a property of `process` may be used: folders and files of src/. */
 const PROCESS: Record<string, readonly string[]> = {
-  env: ['config/', 'main.ts', 'cli/', 'sandbox/'],
+  env: ['config/', 'main.ts', 'cli/', 'sandbox/', 'packaging/'],
   exit: ['main.ts', 'sandbox/'],
   exitCode: ['main.ts', 'sandbox/'],
 };

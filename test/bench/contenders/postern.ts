@@ -4,7 +4,7 @@
 import { copyFileSync, cpSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
-import { run } from '../../support/child-process.ts';
+import { compile } from '../../../src/packaging/compile.ts';
 import { freePort } from '../../support/ports.ts';
 import type { Site } from '../site.ts';
 import { type Contender, start } from './contender.ts';
@@ -12,13 +12,8 @@ import { type Contender, start } from './contender.ts';
 const ROOT = join(import.meta.dirname, '..', '..', '..');
 
 /** Builds it as `npm run build` does, and lays it out as the package is, in `directory`. Gives the program's path. */
-export async function buildPostern(directory: string): Promise<string> {
-  const compiler = join(ROOT, 'node_modules', '.bin', 'tsc');
-  const built = await run(compiler, ['-p', 'tsconfig.build.json', '--outDir', join(directory, 'dist')], {
-    cwd: ROOT,
-    patience: 300_000,
-  });
-  if (built.code !== 0) throw new Error(`Postern cannot be built:\n${built.stdout}${built.stderr}`);
+export function buildPostern(directory: string): string {
+  compile(join(directory, 'dist'));
   mkdirSync(join(directory, 'bin'));
   for (const file of ['package.json', 'bin/postern.js'])
     copyFileSync(join(ROOT, file), join(directory, file));
