@@ -2,6 +2,7 @@
 // anything else than the program does.
 
 import type { Command, Option } from 'commander';
+import { programOf } from '../main.ts';
 
 export interface CommandNode {
   /** `postern password create`. */
@@ -30,7 +31,12 @@ export interface OptionNode {
   readonly value: 'none' | 'file' | 'text';
 }
 
-export function commandTree(command: Command, before = ''): CommandNode {
+/** All that the program has. */
+export function programTree(): CommandNode {
+  return commandTree(programOf({ stdout: () => {}, stderr: () => {} }, {}));
+}
+
+function commandTree(command: Command, before = ''): CommandNode {
   const name = command.name();
   const path = before === '' ? name : `${before} ${name}`;
   const help = command.createHelp();

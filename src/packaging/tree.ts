@@ -18,8 +18,7 @@ import {
 import { dirname, join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { configReference } from '../config/reference.ts';
-import { describedProgram } from '../main.ts';
-import { commandTree } from './command-tree.ts';
+import { programTree } from './command-tree.ts';
 import { compile, ROOT } from './compile.ts';
 import { bashCompletion, fishCompletion, zshCompletion } from './completion.ts';
 import { copyrightFile } from './copyright.ts';
@@ -61,7 +60,7 @@ export function layOut(prefix: string, { version, platform, epoch }: Release): v
   copyFileSync(NODE_PROGRAM, join(prefix, 'lib/postern/node'));
   put('lib/systemd/system/postern.service', own('config/postern.service'));
 
-  const program = commandTree(describedProgram());
+  const program = programTree();
   const facts = { version, date: new Date(epoch * 1000).toISOString().slice(0, 10) };
   put('share/man/man1/postern.1.gz', gzip(commandsPage(program, facts)));
   put('share/man/man5/postern.yaml.5.gz', gzip(configPage(configReference(), facts)));

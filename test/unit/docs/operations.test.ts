@@ -35,12 +35,16 @@ test('every reason is explained under its verdict, once, and no other is', () =>
   expect(rows).toHaveLength(REASONS.length);
 });
 
-test('the systemd unit gives Node.js what the image gives it', () => {
+test('the systemd unit is the one that packages bring', () => {
+  expect(fenced(section(operations, '## systemd'), 'ini')).toEqual([read('config/postern.service')]);
+});
+
+test('it gives Node.js what the image gives it', () => {
   const [, entryPoint] = /^ENTRYPOINT \[(.*)\]$/m.exec(read('Dockerfile'))!;
   const [, ...options] = entryPoint!.replaceAll(/[",]/g, '').split(' ').slice(0, -1);
-  const [, exec] = /^ExecStart=\S+ (.*) \/opt\/postern\/bin\/postern\.js serve /m.exec(operations)!;
+  const [, given] = /^Environment=NODE_OPTIONS=(.*)$/m.exec(read('config/postern.service'))!;
   expect(options.length).toBeGreaterThan(0);
-  expect(exec!.split(' ')).toEqual(options);
+  expect(given!.split(' ')).toEqual(options);
 });
 
 test('every action of audit records is explained, and no other is', () => {
