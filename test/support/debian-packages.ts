@@ -76,4 +76,11 @@ export const DEBIAN_PACKAGES: readonly DebianPackage[] = [
     use: 'how it asks',
     program: '/usr/lib/x86_64-linux-gnu/apr-util-1/apr_ldap.so',
   },
+  { name: 'debootstrap', use: 'a Debian to install the package in', program: '/usr/sbin/debootstrap' },
+  { name: 'iproute2', use: 'the network of that', program: 'ip' },
+  { name: 'man-db', use: 'the reader of manual pages', program: 'man' },
+  { name: 'mandoc', use: 'another, which says what is wrong with them', program: 'mandoc' },
+  { name: 'zsh', use: 'a shell with completion', program: 'zsh' },
+  { name: 'fish', use: 'another', program: 'fish' },
+  { name: 'systemd', use: 'systemd-analyze, the reader of units', program: 'systemd-analyze' },
 ];

@@ -1,13 +1,14 @@
 // First step of `npm test`: the Debian packages of debian-packages.ts are there, or are installed (as root on Debian), and
-// Cyrus and nullmailer are unpacked beside them; or the run ends here with the command that would install what is missing.
+// Cyrus and nullmailer are unpacked beside them and a Debian of the tests' own is made; or the run ends here with the command that would install what is missing.
 
 import { aptGet, provide, provideAll, withFreshLists } from './apt.ts';
 import { cyrusCanRun, cyrusLibraries, unpackCyrus, unpackedCyrus } from './cyrus-packages.ts';
 import { DEBIAN_PACKAGES } from './debian-packages.ts';
+import { makeDebianRoot } from './debian-root.ts';
 import { nullmailerIsThere, unpackNullmailer } from './nullmailer-package.ts';
 
 const serversAreThere = provideAll('The tests need', DEBIAN_PACKAGES);
-if (!(provideCyrus() && provideNullmailer() && serversAreThere)) process.exitCode = 1;
+if (!(provideCyrus() && provideNullmailer() && serversAreThere && makeDebianRoot())) process.exitCode = 1;
 
 function provideCyrus(): boolean {
   if (cyrusCanRun()) return true;
