@@ -17,7 +17,6 @@ import {
 } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import { configReference } from '../config/reference.ts';
 import { programTree } from './command-tree.ts';
 import { compile, ROOT } from './compile.ts';
 import { bashCompletion, fishCompletion, zshCompletion } from './completion.ts';
@@ -63,7 +62,7 @@ export function layOut(prefix: string, { version, platform, epoch }: Release): v
   const program = programTree();
   const facts = { version, date: new Date(epoch * 1000).toISOString().slice(0, 10) };
   put('share/man/man1/postern.1.gz', gzip(commandsPage(program, facts)));
-  put('share/man/man5/postern.yaml.5.gz', gzip(configPage(configReference(), facts)));
+  put('share/man/man5/postern.yaml.5.gz', gzip(configPage(own('docs/config.md').toString(), facts)));
   put('share/bash-completion/completions/postern', bashCompletion(program));
   put('share/zsh/vendor-completions/_postern', zshCompletion(program));
   put('share/fish/vendor_completions.d/postern.fish', fishCompletion(program));

@@ -83,8 +83,8 @@ const WALLS: readonly Wall[] = [
   // The composition root, and the development sandbox around it.
   { of: 'app/', may: [''] },
   { of: 'sandbox/', may: [''] },
-  // `npm run dist`: development, too. It reads the commands and the configuration's reference.
-  { of: 'packaging/', may: ['main.ts', 'config/'] },
+  // `npm run dist`: development, too. It reads the commands.
+  { of: 'packaging/', may: ['main.ts'] },
 ];
 
 /** Where a property of `process` may be used: folders and files of src/. */

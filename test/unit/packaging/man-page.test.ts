@@ -3,19 +3,19 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { configReference } from '../../../src/config/reference.ts';
-import { describedProgram } from '../../../src/main.ts';
-import { type CommandNode, commandTree } from '../../../src/packaging/command-tree.ts';
+import { type CommandNode, programTree } from '../../../src/packaging/command-tree.ts';
 import { commandsPage, configPage } from '../../../src/packaging/man-page.ts';
 import { run } from '../../support/child-process.ts';
 import { type TempDir, tempDir } from '../../support/temp-dir.ts';
+import { read } from '../docs/markdown.ts';
 
 let dir: TempDir;
-const tree = commandTree(describedProgram());
+const tree = programTree();
+const REFERENCE = read('docs/config.md');
 const facts = { version: '1.2.3', date: '2026-12-01' };
 const PAGES = {
   'postern.1': commandsPage(tree, facts),
-  'postern.yaml.5': configPage(configReference(), facts),
+  'postern.yaml.5': configPage(REFERENCE, facts),
 };
 
 beforeAll(() => {
@@ -56,7 +56,7 @@ test('postern(1) has every command with its options and all that its help says',
 
 test('postern.yaml(5) has every key of the reference', async () => {
   const page = await rendered('postern.yaml.5');
-  const keys = [...configReference().matchAll(/^\| `([^`]+)` /gm)].map(([, key]) => key!);
+  const keys = [...REFERENCE.matchAll(/^\| `([^`]+)` /gm)].map(([, key]) => key!);
   expect(keys.length).toBeGreaterThan(100);
   for (const key of keys) expect(page).toContain(key);
   // What a reader of roff would have taken for its own.
