@@ -22,7 +22,7 @@ let pki: Pki;
 let dovecot: Dovecot;
 
 /** As an admin gives it, but for the mirror, which there is no need for. */
-const INSTALL = 'cd /root && apt-get install -y ./postern.deb';
+const INSTALL = 'cd /srv && apt-get install -y ./postern.deb';
 
 beforeAll(async () => {
   packages = await builtPackages();
@@ -30,7 +30,7 @@ beforeAll(async () => {
   dovecot = stack.use(await startDovecot({ certificate: await pki.issue() }));
   // In the network of this machine, where Dovecot is.
   machine = stack.use(await startDebianMachine('fresh', 'host'));
-  machine.write('/root/postern.deb', readFileSync(packages.deb));
+  machine.write('/srv/postern.deb', readFileSync(packages.deb));
 }, PATIENCE);
 
 afterAll(() => stack.disposeAsync());
@@ -152,19 +152,19 @@ describe('systemd', () => {
 
   test('an upgrade restarts what runs, a removal stops it; the first installation touches nothing', async () => {
     await using other = await startDebianMachine('with-systemd', 'host');
-    other.write('/root/postern.deb', readFileSync(packages.deb));
+    other.write('/srv/postern.deb', readFileSync(packages.deb));
     // A systemd that only notes what it is told.
-    other.write('/usr/bin/systemctl', '#!/bin/sh\necho "$*" >> /root/told\n');
+    other.write('/usr/bin/systemctl', '#!/bin/sh\necho "$*" >> /srv/told\n');
     await other.ok('chmod +x /usr/bin/systemctl; mkdir -p /run/systemd/system');
     await other.ok(INSTALL);
-    expect(other.read('/root/told')).toBe('--system daemon-reload\n');
-    await other.ok('apt-get install -y --reinstall /root/postern.deb');
-    expect(other.read('/root/told').split('\n').slice(1, -1)).toEqual([
+    expect(other.read('/srv/told')).toBe('--system daemon-reload\n');
+    await other.ok('apt-get install -y --reinstall /srv/postern.deb');
+    expect(other.read('/srv/told').split('\n').slice(1, -1)).toEqual([
       '--system daemon-reload',
       'try-restart postern.service',
     ]);
     await other.ok('apt-get remove -y postern');
-    expect(other.read('/root/told').split('\n').slice(3, -1)).toEqual([
+    expect(other.read('/srv/told').split('\n').slice(3, -1)).toEqual([
       'stop postern.service',
       '--system daemon-reload',
     ]);
@@ -178,7 +178,7 @@ test('installed again, it leaves what an admin has changed', async () => {
   const before = await machine.ok(
     'stat -c "%n %U %G %a %Y" /etc/postern/postern.yaml /etc/postern/tls /var/lib/postern/*',
   );
-  await machine.ok('apt-get install -y --reinstall /root/postern.deb');
+  await machine.ok('apt-get install -y --reinstall /srv/postern.deb');
   expect(machine.read('/etc/postern/postern.yaml')).toContain('# mine');
   expect(
     await machine.ok(

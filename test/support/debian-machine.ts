@@ -32,15 +32,15 @@ export interface DebianMachine extends AsyncDisposable {
 const BOOT = `
 set -e
 mount -t tmpfs -o mode=755 tmpfs "$1"
-mkdir "$1/upper" "$1/work" "$1/root"
-mount -t overlay overlay -o "lowerdir=$2,upperdir=$1/upper,workdir=$1/work" "$1/root"
-mount -t proc proc "$1/root/proc"
-mount --rbind /dev "$1/root/dev"
-mount -t tmpfs -o mode=755 tmpfs "$1/root/run"
-mkdir -p "$1/root/run/lock"
+mkdir "$1/upper" "$1/work" "$1/whole"
+mount -t overlay overlay -o "lowerdir=$2,upperdir=$1/upper,workdir=$1/work" "$1/whole"
+mount -t proc proc "$1/whole/proc"
+mount --rbind /dev "$1/whole/dev"
+mount -t tmpfs -o mode=755 tmpfs "$1/whole/run"
+mkdir -p "$1/whole/run/lock"
 hostname "$3"
 if [ "$4" = own ]; then ip link set lo up; fi
-exec chroot "$1/root" /bin/bash -c 'echo up; sleep infinity & wait'
+exec chroot "$1/whole" /bin/bash -c 'echo up; sleep infinity & wait'
 `;
 
 const ENVIRONMENT = {
