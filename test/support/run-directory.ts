@@ -10,6 +10,16 @@ const PARENT = join(import.meta.dirname, '..', '..', '.test');
 
 // Set in vitest's main process, inherited by its workers.
 process.env.POSTERN_TEST_RUN ??= String(process.pid);
+// Tests start Postern some thousand times: Node keeps what it has compiled, which halves what a start costs.
+process.env.NODE_COMPILE_CACHE ??= join(
+  import.meta.dirname,
+  '..',
+  '..',
+  'node_modules',
+  '.cache',
+  'postern-tests',
+  'compiled',
+);
 
 /** What temporary directories of the run begin with. */
 export const temporaryPrefix = join(tmpdir(), `postern-test-${process.env.POSTERN_TEST_RUN}-`);
