@@ -14,6 +14,7 @@ import { isUnavailable } from './cli/unavailable.ts';
 import { userCommand } from './cli/user.ts';
 import { version } from './cli/version.ts';
 import { ConfigError, RefusedError, UsageError } from './lib/errors.ts';
+import { isJournal, PRIORITY, withPriority } from './lib/journal.ts';
 
 export { processTerminal } from './cli/terminal.ts';
 
@@ -60,7 +61,7 @@ export async function runCommands(
     await programOf(terminal, env, commands).parseAsync([...argv], { from: 'user' });
     return EXIT.ok;
   } catch (error) {
-    report(error, terminal);
+    report(error, (text) => terminal.stderr(asError(text, env)));
     return exitCodeOf(error);
   }
 }
@@ -95,15 +96,20 @@ export function exitCodeOf(error: unknown): number {
   return EXIT.internal;
 }
 
-function report(error: unknown, terminal: Terminal): void {
+/** Of a service that does not start: `journalctl -p err` finds it. */
+function asError(text: string, env: NodeJS.ProcessEnv): string {
+  return isJournal(2, env.JOURNAL_STREAM) ? withPriority(PRIORITY.error, text) : text;
+}
+
+function report(error: unknown, print: (text: string) => void): void {
   // Commander has printed its own.
   if (error instanceof CommanderError) return;
   if (error instanceof ConfigError) {
-    for (const message of error.messages) terminal.stderr(`${message}\n`);
+    for (const message of error.messages) print(`${message}\n`);
   } else if (error instanceof Error && exitCodeOf(error) !== EXIT.internal) {
-    terminal.stderr(`postern: ${error.message}\n`);
+    print(`postern: ${error.message}\n`);
   } else {
     const detail = error instanceof Error ? (error.stack ?? error.message) : String(error);
-    terminal.stderr(`postern: internal error, please report it: ${detail}\n`);
+    print(`postern: internal error, please report it: ${detail}\n`);
   }
 }

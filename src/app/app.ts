@@ -6,7 +6,7 @@ import { configWarnings } from '../config/warnings.ts';
 import { createEvents, createMetrics } from '../events.ts';
 import { type Clock, systemClock } from '../lib/clock.ts';
 import { ConfigError } from '../lib/errors.ts';
-import { createLog, type Log } from '../lib/log.ts';
+import { createLog, forJournal, type Log } from '../lib/log.ts';
 import { drain, endAtOnce } from './ending.ts';
 import { putInForce } from './in-force.ts';
 import { startLasting } from './lasting.ts';
@@ -17,6 +17,8 @@ import { startServers } from './servers.ts';
 export interface AppOverrides {
   readonly clock?: Clock;
   readonly log?: Log;
+  /** Whether journald reads standard output, and is told the priorities of the log's lines. Default: false. */
+  readonly isJournal?: boolean;
   readonly version?: string;
   /** What listeners may speak, by the word for it in the config. */
   readonly protocols?: ProtocolEntries;
@@ -43,7 +45,8 @@ export interface App extends AsyncDisposable {
  */
 export async function createApp(config: Config, overrides: AppOverrides = {}): Promise<App> {
   await using started = new AsyncDisposableStack();
-  const { clock = systemClock, log = createLog(config.log.level), version = 'unknown' } = overrides;
+  const { clock = systemClock, isJournal = false, version = 'unknown' } = overrides;
+  const { log = createLog(config.log.level, isJournal ? forJournal() : undefined) } = overrides;
   const { protocols = PROTOCOL_ENTRIES } = overrides;
   const metrics = createMetrics().withProcessMetrics();
   const events = createEvents({ log, metrics });

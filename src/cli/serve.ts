@@ -3,12 +3,14 @@
 import { Command } from 'commander';
 import type { App } from '../app/app.ts';
 import { loadConfig } from '../config/config.ts';
+import { isJournal } from '../lib/journal.ts';
 import { type ConfigOption, configFile, withConfigOption } from './config-option.ts';
 import type { Terminal } from './terminal.ts';
 import { version } from './version.ts';
 
 const SIGNALS = `
-Logs go to standard output, one JSON object a line; what keeps it from starting goes to standard error.
+Logs go to standard output, one JSON object a line; what keeps it from starting goes to standard error. Where
+systemd's journal reads them, a line's level is its priority there: journalctl -p err.
 
 SIGTERM, SIGINT: accept no more, let sessions end until limits.drain has passed, stop. A second one stops at once.
 SIGHUP: read the configuration and its files again, for new connections. With a mistake in them nothing changes.
@@ -26,7 +28,10 @@ export function serveCommand(_terminal: Terminal, env: NodeJS.ProcessEnv): Comma
       const onApp = reloadSignal(load);
       // Here and not above: all that serves need not be read for a command that asks how many app passwords there are.
       const { createApp } = await import('../app/app.ts');
-      await using app = await createApp(await load(), { version: version() });
+      await using app = await createApp(await load(), {
+        version: version(),
+        isJournal: isJournal(1, env.JOURNAL_STREAM),
+      });
       onApp(app);
       await stop();
       const drained = app.drain();

@@ -4,6 +4,7 @@
 // and is written with the next line that can be.
 
 import { type DestinationStream, pino } from 'pino';
+import { PRIORITY } from './journal.ts';
 
 export const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
@@ -16,15 +17,31 @@ const BATCH = { milliseconds: 20, bytes: 4096 } as const;
 /** Bytes that may wait to be written; lines that come then are lost. */
 const MOST_WAITING = 4_194_304;
 
-/** `time` is ISO 8601 in UTC, `level` a word, `msg` a sentence; a `Secret` anywhere prints as a placeholder. */
-export function createLog(level: LogLevel, destination?: DestinationStream): Log {
+/** To standard output unless told. `time` is ISO 8601 in UTC, `level` a word, `msg` a sentence; a `Secret` anywhere prints as a placeholder. */
+export function createLog(level: LogLevel, destination: DestinationStream = standardOutput()): Log {
   const options = {
     level,
     base: null,
     timestamp: () => `,"time":"${new Date().toISOString()}"`,
     formatters: { level: (label: string) => ({ level: label }) },
   };
-  return pino(options, destination ?? standardOutput());
+  return pino(options, destination);
+}
+
+/** What pino tells a destination of the line that comes, if it has `pino.metadata`. */
+interface Metadata {
+  lastLevel?: number;
+}
+
+/** A destination that journald reads, and is told each line's priority. */
+export function forJournal(destination: DestinationStream = standardOutput()): DestinationStream {
+  return {
+    [Symbol.for('pino.metadata')]: true,
+    write(this: Metadata, line: string) {
+      const label = pino.levels.labels[this.lastLevel ?? 0] as keyof typeof PRIORITY | undefined;
+      destination.write(`<${PRIORITY[label ?? 'info']}>${line}`);
+    },
+  } as DestinationStream;
 }
 
 /**

@@ -31,6 +31,11 @@ export const DEBIAN_PACKAGES: readonly DebianPackage[] = [
   },
   { name: 'libnet-ldap-perl', use: 'an LDAP client in Perl', program: '/usr/share/perl5/Net/LDAP.pm' },
   { name: 'libio-socket-ssl-perl', use: 'TLS for that', program: '/usr/share/perl5/IO/Socket/SSL.pm' },
+  {
+    name: 'systemd',
+    use: 'the journal that a service’s log goes to',
+    program: '/lib/systemd/systemd-journald',
+  },
   { name: 'prometheus', use: 'promtool, which judges the alerts of docs/operations.md', program: 'promtool' },
   { name: 'redis-server', use: 'limits that several processes share', program: 'redis-server' },
   { name: 'chromium', use: 'the browser that the portal is tried in', program: 'chromium' },

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { Writable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
-import { createLog, type LogLevel } from '../../../src/lib/log.ts';
+import { createLog, forJournal, type LogLevel } from '../../../src/lib/log.ts';
 import { spawnTied, stopChild, whenReady } from '../../support/child-process.ts';
 
 function logTo(level: LogLevel) {
@@ -38,6 +38,25 @@ test('what a peer sent cannot begin a line of its own', () => {
   log.info({ software: 'Outlook\r\n{"level":"info","msg":"forged"}\0' }, 'a\nb');
   expect(text().split('\n')).toHaveLength(2);
   expect(JSON.parse(text()).software).toBe('Outlook\r\n{"level":"info","msg":"forged"}\0');
+});
+
+test('for the journal: a priority before each line, and then the line as it is', () => {
+  const lines: string[] = [];
+  const log = createLog('debug', forJournal({ write: (line: string) => lines.push(line) }));
+  log.error({}, 'one');
+  log.warn({}, 'two\n<0>three');
+  log.info({}, 'four');
+  log.debug({}, 'five');
+  log.error({}, 'six');
+  expect(lines.map((line) => line.slice(0, 3))).toEqual(['<3>', '<4>', '<6>', '<7>', '<3>']);
+  for (const line of lines) expect(line.indexOf('\n')).toBe(line.length - 1);
+  expect(lines.map((line) => JSON.parse(line.slice(3)).level)).toEqual([
+    'error',
+    'warn',
+    'info',
+    'debug',
+    'error',
+  ]);
 });
 
 test('a level leaves out what is below it', () => {
