@@ -2,14 +2,19 @@
 
 import { randomBytes } from 'node:crypto';
 import { Secret } from '../lib/secret.ts';
+import { WHITE_SPACE } from '../lib/white-space.ts';
 
 /** 32 symbols without look-alikes: no `l` `1` `o` `0`. 256 is a multiple of 32, so a byte maps to one without bias. */
 export const APP_PASSWORD_ALPHABET = 'abcdefghijkmnpqrstuvwxyz23456789';
 export const APP_PASSWORD_LENGTH = 16;
 
 const SHAPE = new RegExp(`^[${APP_PASSWORD_ALPHABET}]{${APP_PASSWORD_LENGTH}}$`);
-/** What people and clients put between the groups; no-break space is what some programs paste. */
-const SEPARATORS = /[ \u00a0-]/g;
+/**
+ * What people and programs put between the groups and around the whole: white space, and what becomes of a hyphen (every dash of Unicode,
+ * the minus sign, the hyphen bullet). In octets of Latin-1 a no-break space and a soft hyphen come out as themselves, while the en dash and
+ * the em dash of Windows-1252 come out as U+0096 and U+0097.
+ */
+const SEPARATORS = new RegExp(String.raw`[${WHITE_SPACE}\p{Pd}\u2043\u2212\u0096\u0097]`, 'gu');
 /** Longer input is not looked at: a separator around each character is more than anyone pastes. */
 const MAX_TYPED_LENGTH = 64;
 
@@ -40,7 +45,7 @@ export function randomSymbols(count: number, random: (bytes: number) => Uint8Arr
 }
 
 /**
- * Reads what a client sent as an app password: without spaces, no-break spaces and hyphens, ASCII capitals folded.
+ * Reads what a client sent as an app password: without white space and hyphens of any kind, ASCII capitals folded.
  * Nothing else is folded (no Unicode case, no NFKC), so that no other text can stand for an app password.
  * Undefined: it does not have the shape, and may be the user's real password.
  */

@@ -10,6 +10,14 @@ import {
   generateAppPassword,
   readAppPassword,
 } from '../../../src/passwords/app-password.ts';
+import { decodeText } from '../../../src/protocols/imap/wire.ts';
+
+/** What keyboards, word processors, web pages and phones make of a space and of a hyphen. */
+const SEPARATORS = [
+  ' -\t\u00a0\u202f\u2007\u2002\u2003\u2009\u200a\u205f\u3000',
+  '\u200b\u200c\u200d\u2060\ufeff\u00ad\u200e\u200f\u202c',
+  '\u2010\u2011\u2012\u2013\u2014\u2015\u2212\u2043\ufe63\uff0d',
+].join('');
 
 const symbol = fc.constantFrom(...APP_PASSWORD_ALPHABET);
 const bare = fc.array(symbol, { minLength: 16, maxLength: 16 }).map((symbols) => symbols.join(''));
@@ -38,7 +46,7 @@ describe('generating', () => {
 
 describe('reading', () => {
   test('however it is grouped or capitalised, it is the same one', () => {
-    const separator = fc.stringMatching(/^[ \u00a0-]{0,2}$/);
+    const separator = fc.string({ unit: fc.constantFrom(...SEPARATORS), maxLength: 2 });
     fc.assert(
       fc.property(
         bare,
@@ -52,6 +60,19 @@ describe('reading', () => {
         },
       ),
     );
+  });
+
+  test('in whatever octets the spaces and hyphens come', () => {
+    const value = 'abcdefghijkmnpqr';
+    const grouped = (separator: string) => value.replace(/.{4}(?=.)/g, `$&${separator}`);
+    for (const separator of SEPARATORS) {
+      const octets = Buffer.from(` ${grouped(separator)}${separator}`);
+      expect(read(decodeText(octets))).toBe(value);
+    }
+    // Latin-1's no-break space and soft hyphen, Windows-1252's en and em dash.
+    for (const separator of ['\xa0', '\xad', '\x96', '\x97', '\t', '-']) {
+      expect(read(decodeText(Buffer.from(grouped(separator), 'latin1')))).toBe(value);
+    }
   });
 
   test('as it is displayed, it reads back', () => {
@@ -73,7 +94,7 @@ describe('reading', () => {
           expect(value).toMatch(new RegExp(`^[${APP_PASSWORD_ALPHABET}]{16}$`));
           expect(
             [...text]
-              .filter((c) => !' \u00a0-'.includes(c))
+              .filter((c) => !/[\t\p{Zs}\p{Pd}\p{Cf}\u2043\u2212\u0096\u0097]/u.test(c))
               .join('')
               .toLowerCase(),
           ).toBe(value);
@@ -91,6 +112,9 @@ describe('reading', () => {
     ['a look-alike, l', 'abcdefghijkmnpql'],
     ['a look-alike, 0', 'abcdefghijkmnpq0'],
     ['a line end after it', 'abcdefghijkmnpqr\n'],
+    ['a line separator after it', 'abcdefghijkmnpqr\u2028'],
+    ['an underscore in it', 'abcdefgh_ijkmnpqr'],
+    ['a combining mark in it', 'abcdefghijkmnpqr\u0301'],
     ['a NUL after it', 'abcdefghijkmnpqr\0'],
     ['the Kelvin sign, which lower-cases to k', 'abcdefghij\u212amnpqr'],
     ['the dotted capital I', 'abcdefgh\u0130jkmnpq'],
