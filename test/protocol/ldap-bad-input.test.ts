@@ -3,6 +3,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import {
   bind,
+  boolean,
   compare,
   control,
   done,
@@ -11,6 +12,7 @@ import {
   integer,
   message,
   OIDS,
+  present,
   result,
   search,
   text,
@@ -78,7 +80,7 @@ describe('a client', () => {
     ['a bind whose name ends outside', message(1, Buffer.from('60070201030484ff', 'hex'))],
     ['an extended request without a name', message(1, tlv(0x77))],
     ['a search that is none', message(1, tlv(0x63, text('')))],
-    ['an abandon of text', message(1, tlv(0x50, 'abcdefg'))],
+    ['an abandon of nothing', message(1, tlv(0x50))],
     ['controls that are none', message(1, tlv(0x60, integer(3), text(''), tlv(0x80)), text('c'))],
   ];
 
@@ -126,6 +128,43 @@ describe('a client', () => {
     });
     expect(await client.ask(search(2, 'a=1', { filter: deep }))).toMatchObject({ id: 2, code: 8 });
   });
+
+  describe.each(['before bind', 'after bind'])(
+    '%s: a value out of range is answered, and the connection stays',
+    (when) => {
+      const number = (hex: string, tag = 0x02) => tlv(tag, Buffer.from(hex, 'hex'));
+      const rootDse = (scope: Buffer, size: Buffer, time: Buffer, list: Buffer = tlv(0x30)) =>
+        message(
+          2,
+          tlv(0x63, text(''), scope, integer(0, 0x0a), size, time, boolean(false), present('a'), list),
+        );
+      const BASE_OBJECT = integer(0, 0x0a);
+      test.each([
+        ['sizeLimit −1', rootDse(BASE_OBJECT, number('ff'), integer(0))],
+        ['sizeLimit 2³¹', rootDse(BASE_OBJECT, number('0080000000'), integer(0))],
+        ['timeLimit of 100 octets', rootDse(BASE_OBJECT, integer(0), number('01'.repeat(100)))],
+        ['scope −128', rootDse(number('80', 0x0a), integer(0), integer(0))],
+        [
+          '5,000 attributes',
+          rootDse(
+            BASE_OBJECT,
+            integer(0),
+            integer(0),
+            tlv(0x30, ...Array.from({ length: 5000 }, () => text('a'))),
+          ),
+        ],
+        ['version 2³¹', message(2, tlv(0x60, number('0080000000'), text('a'), tlv(0x80, 'b')))],
+      ])('%s', async (_, bytes) => {
+        await using client = when === 'before bind' ? await postern.client() : await postern.bound();
+        const { length } = postern.upstream.requests;
+        expect(await client.ask(bytes)).toMatchObject({ id: 2, code: 2 });
+        // One to abandon what nobody can have begun has no answer.
+        await client.send(message(3, number('ff', 0x50)));
+        expect(await client.ask(extended(4, OIDS.whoAmI))).toMatchObject({ id: 4, code: 0 });
+        expect(postern.upstream.requests.length).toBe(length);
+      });
+    },
+  );
 
   test.each([
     ['id 0', [compare(0, ALICE)]],

@@ -2,7 +2,8 @@
 // password; whatever Postern logs goes to the run's logs, where secrets are searched for.
 
 import { parse } from 'yaml';
-import { bind, elementLength, type Message, readMessage } from '../support/ldap-bytes.ts';
+import { bind } from '../support/ldap-bytes.ts';
+import { connectLdap, type LdapClient } from '../support/ldap-client.ts';
 import { until } from '../support/patience.ts';
 import { createPki, type Pki } from '../support/pki.ts';
 import { type PosternInProcess, startPosternInProcess } from '../support/postern-in-process.ts';
@@ -12,14 +13,9 @@ import {
   startScriptedLdapUpstream,
 } from '../support/scripted-ldap-upstream.ts';
 import { ledger } from '../support/secrets-ledger.ts';
-import { type ConnectOptions, connect, type Transcript } from '../support/transcript.ts';
+import type { ConnectOptions } from '../support/transcript.ts';
 
-export interface LdapClient extends Transcript {
-  /** The next message. */
-  message(): Promise<Message>;
-  /** Sends, and takes the next message. */
-  ask(bytes: Uint8Array): Promise<Message>;
-}
+export type { LdapClient } from '../support/ldap-client.ts';
 
 export interface DirectorySetting extends PosternInProcess {
   readonly upstream: ScriptedLdapUpstream;
@@ -94,8 +90,8 @@ export async function startDirectorySetting({
   );
   const { ports } = postern;
   const { password, id: passwordId } = await postern.createPassword('alice@example.com');
-  const open = async (name: string, more: Partial<ConnectOptions> = {}) =>
-    speaking(await connect({ port: ports[name]!, ca: ca.cert, ...more }));
+  const open = (name: string, more: Partial<ConnectOptions> = {}) =>
+    connectLdap({ port: ports[name]!, ca: ca.cert, ...more });
   const client: DirectorySetting['client'] = (more = {}) => open('ldaps', { tls: true, ...more });
   const whole = started.move();
   return {
@@ -116,25 +112,4 @@ export async function startDirectorySetting({
     until: (condition) => until(String(condition), condition),
     [Symbol.asyncDispose]: () => whole.disposeAsync(),
   };
-}
-
-function speaking(transcript: Transcript): LdapClient {
-  const message = async () => {
-    let bytes = await transcript.bytes(2);
-    const more = (bytes[1] as number) < 128 ? 0 : (bytes[1] as number) - 128;
-    bytes = Buffer.concat([bytes, await transcript.bytes(more)]);
-    const rest = await transcript.bytes(elementLength(bytes)! - bytes.length);
-    return readMessage(Buffer.concat([bytes, rest]));
-  };
-  // The transcript's own socket changes with StartTLS.
-  return Object.assign(
-    Object.create(Object.getPrototypeOf(transcript), Object.getOwnPropertyDescriptors(transcript)),
-    {
-      message,
-      async ask(bytes: Uint8Array) {
-        await transcript.send(bytes);
-        return message();
-      },
-    },
-  ) as LdapClient;
 }

@@ -24,6 +24,9 @@ export interface Element {
   readonly end: number;
 }
 
+/** Stands for a number that is well-formed and not one that LDAP has: negative, or over 2³¹ − 1 (maxInt, RFC 4511 §4.1.1). */
+export const OUT_OF_RANGE = -1;
+
 /** The most octets that tag and length take. */
 export const MAX_HEADER = 6;
 
@@ -96,6 +99,13 @@ export class BerReader {
   unsigned(tag: number = BER.integer): number | undefined {
     const octets = this.octets(tag);
     return octets && unsignedOf(octets);
+  }
+
+  /** The same, with OUT_OF_RANGE for every other number. */
+  number(tag: number = BER.integer): number | undefined {
+    const octets = this.octets(tag);
+    if (octets === undefined || octets.length === 0) return undefined;
+    return unsignedOf(octets) ?? OUT_OF_RANGE;
   }
 
   boolean(tag: number = BER.boolean): boolean | undefined {

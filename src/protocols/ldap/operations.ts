@@ -15,7 +15,7 @@ import {
 import { encodeResult } from './responses.ts';
 import { isRootDse, localRootDse, type Offer } from './root-dse.ts';
 import type { DirectoryOperation } from './upstream.ts';
-import { isWellFormed } from './well-formed.ts';
+import { isInRange, isWellFormed } from './well-formed.ts';
 import { type Envelope, OID, OP, RESULT, readControls, readEnvelope, rebuild, withControl } from './wire.ts';
 
 const OPERATION_OF: ReadonlyMap<number, DirectoryOperation> = new Map([
@@ -56,14 +56,19 @@ export function operation(dialogue: Dialogue, envelope: Envelope): void {
   const passed = acceptable(dialogue, envelope);
   if (passed === undefined) return;
   if (kind !== 'search') {
-    if (isWellFormed(passed)) passOn(dialogue, bound, passed, 'answer');
-    else dialogue.goodbye('malformed', 'client_error');
+    if (!isWellFormed(passed)) dialogue.goodbye('malformed', 'client_error');
+    else if (!isInRange(passed)) refuse(dialogue, envelope, 'outOfRange');
+    else passOn(dialogue, bound, passed, 'answer');
     return;
   }
   const { maxEntries, maxSeconds } = bound.policy;
   const search = readSearch(passed);
   if (search === undefined) {
     dialogue.goodbye('malformed', 'client_error');
+    return;
+  }
+  if (!search.isInRange) {
+    refuse(dialogue, envelope, 'outOfRange');
     return;
   }
   const size = atMost(search.sizeLimit, maxEntries);
@@ -89,6 +94,10 @@ function beforeBind(dialogue: Dialogue, envelope: Envelope): void {
       dialogue.goodbye('malformed', 'client_error');
       return;
     }
+  }
+  if (search?.isInRange === false) {
+    refuse(dialogue, envelope, 'outOfRange');
+    return;
   }
   if (search === undefined || !isRootDse(search)) {
     refuse(dialogue, envelope, dialogue.connection.mayLogIn ? 'bindFirst' : 'tlsFirst');

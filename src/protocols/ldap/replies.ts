@@ -38,6 +38,7 @@ export const REPLIES = {
   tooMany: [RESULT.busy, 'Too many operations under way'],
   unknownExtension: [RESULT.protocolError, 'Extended operation not supported'],
   notPassedOn: [RESULT.unavailableCriticalExtension, 'A critical control is not passed on'],
+  outOfRange: [RESULT.protocolError, 'A value is out of range'],
   criticalControl: [RESULT.unavailableCriticalExtension, 'A critical control is not supported'],
   tlsOn: [RESULT.operationsError, 'TLS is on already'],
   tlsNotNow: [RESULT.operationsError, 'Operations are under way'],

@@ -1,14 +1,16 @@
 // Requests: those that Postern looks into, read; those that it makes itself, encoded. Pure. The envelope's operation must be of the kind
-// that is read; undefined is the answer for what is not well-formed.
+// that is read; undefined is the answer for what is not well-formed: structures and lengths that are wrong end the connection, while a
+// value that is out of range is answered (RFC 4511 §4.1.1).
 
 import { isUtf8 } from 'node:buffer';
 import { Secret } from '../../lib/secret.ts';
-import { BER, BerReader, encode, encodeBoolean, encodeUnsigned } from './ber.ts';
+import { BER, BerReader, encode, encodeBoolean, encodeUnsigned, OUT_OF_RANGE } from './ber.ts';
 import { isFilter } from './well-formed.ts';
 import { type Envelope, encodeMessage, OP, rebuild } from './wire.ts';
 
 /** BindRequest (RFC 4511 §4.2). */
 export interface Bind {
+  /** OUT_OF_RANGE for some of those that there are not. */
   readonly version: number;
   /** As it came. What is not UTF-8 in it is U+FFFD, which no user and no DN has. */
   readonly name: string;
@@ -23,7 +25,7 @@ const AUTHENTICATION = { simple: 0x80, sasl: 0xa3 } as const;
 
 export function readBind({ bytes, op }: Envelope): Bind | undefined {
   const reader = new BerReader(bytes, op.start, op.end);
-  const version = reader.unsigned();
+  const version = reader.number();
   const name = reader.octets()?.toString('utf8');
   const { tag } = reader;
   const choice = reader.element();
@@ -70,9 +72,9 @@ export function passwordModifyNamesUser(value: Buffer | null): boolean | undefin
   return user && user.length > 0;
 }
 
-/** The id that an AbandonRequest names (RFC 4511 §4.11). */
+/** The id that an AbandonRequest names (RFC 4511 §4.11); OUT_OF_RANGE: there is no such. */
 export function readAbandon({ bytes, op }: Envelope): number | undefined {
-  return new BerReader(bytes, op.at, op.end).unsigned(OP.abandonRequest);
+  return new BerReader(bytes, op.at, op.end).number(OP.abandonRequest);
 }
 
 /** SearchRequest (RFC 4511 §4.5.1), as far as it matters here. */
@@ -88,6 +90,8 @@ export interface Search {
   /** The whole element, well-formed. */
   readonly filter: Buffer;
   readonly attributes: readonly string[];
+  /** Whether every number in it is one that LDAP has, and its list of attributes no longer than may be. If not, it is of no use. */
+  readonly isInRange: boolean;
   /** The places of the two limits' elements in the message. */
   readonly limits: { readonly start: number; readonly end: number };
 }
@@ -97,8 +101,8 @@ const MOST_ATTRIBUTES = 4096;
 export function readSearch({ bytes, op }: Envelope): Search | undefined {
   const reader = new BerReader(bytes, op.start, op.end);
   const base = reader.octets();
-  const scope = reader.unsigned(BER.enumerated);
-  const derefAliases = reader.unsigned(BER.enumerated);
+  const scope = reader.number(BER.enumerated);
+  const derefAliases = reader.number(BER.enumerated);
   const size = reader.element(BER.integer);
   const time = reader.element(BER.integer);
   const typesOnly = reader.boolean();
@@ -108,15 +112,16 @@ export function readSearch({ bytes, op }: Envelope): Search | undefined {
     return undefined;
   if (time === undefined || typesOnly === undefined || filter === undefined || list === undefined)
     return undefined;
-  const sizeLimit = new BerReader(bytes, size.at, size.end).unsigned();
-  const timeLimit = new BerReader(bytes, time.at, time.end).unsigned();
+  const sizeLimit = new BerReader(bytes, size.at, size.end).number();
+  const timeLimit = new BerReader(bytes, time.at, time.end).number();
   if (sizeLimit === undefined || timeLimit === undefined || !reader.atEnd) return undefined;
   if (!isFilter(bytes, filter.at, filter.end)) return undefined;
   const attributes: string[] = [];
-  while (!list.atEnd) {
-    const attribute = list.octets()?.toString('utf8');
-    if (attribute === undefined || attributes.length === MOST_ATTRIBUTES) return undefined;
-    attributes.push(attribute);
+  let listed = 0;
+  for (; !list.atEnd; listed++) {
+    const attribute = list.octets();
+    if (attribute === undefined) return undefined;
+    if (listed < MOST_ATTRIBUTES) attributes.push(attribute.toString('utf8'));
   }
   return {
     base,
@@ -126,6 +131,8 @@ export function readSearch({ bytes, op }: Envelope): Search | undefined {
     typesOnly,
     filter: bytes.subarray(filter.at, filter.end),
     attributes,
+    isInRange:
+      listed <= MOST_ATTRIBUTES && ![scope, derefAliases, sizeLimit, timeLimit].includes(OUT_OF_RANGE),
     limits: { start: size.at, end: time.end },
   };
 }

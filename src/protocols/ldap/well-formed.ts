@@ -5,7 +5,7 @@
 //
 // Nothing recurses: filters may lie in each other as deep as they like, up to a bound.
 
-import { BER, BerReader } from './ber.ts';
+import { BER, BerReader, OUT_OF_RANGE } from './ber.ts';
 import { FILTER } from './filter.ts';
 import { type Envelope, OP } from './wire.ts';
 
@@ -41,6 +41,19 @@ export function isWellFormed({ bytes, op }: Envelope): boolean {
 }
 
 const NEW_SUPERIOR = 0x80;
+
+/** Whether the numbers of a well-formed operation are such as LDAP has. Search tells by itself. */
+export function isInRange({ bytes, op }: Envelope): boolean {
+  if (op.tag !== OP.modifyRequest) return true;
+  const reader = new BerReader(bytes, op.start, op.end);
+  skip(reader, BER.octetString);
+  const changes = reader.inside(BER.sequence);
+  while (changes?.atEnd === false) {
+    const operation = changes.inside(BER.sequence)?.number(BER.enumerated);
+    if (operation === undefined || operation === OUT_OF_RANGE) return false;
+  }
+  return true;
+}
 
 /** Whether these bytes are one filter (RFC 4511 §4.5.1.7) and nothing else. */
 export function isFilter(bytes: Buffer, start: number, end: number): boolean {
@@ -110,7 +123,7 @@ function isAttribute(list: BerReader): boolean {
 
 function isChange(list: BerReader): boolean {
   const change = list.inside(BER.sequence);
-  if (change?.unsigned(BER.enumerated) === undefined) return false;
+  if (change?.number(BER.enumerated) === undefined) return false;
   return isAttribute(change) && change.atEnd;
 }
 
