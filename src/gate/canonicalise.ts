@@ -8,6 +8,7 @@ import {
   parseDn,
 } from '../lib/distinguished-name.ts';
 import { parseUser, type User } from '../lib/user.ts';
+import { trimmed } from '../lib/white-space.ts';
 
 export interface UserNames {
   /** Appended to a bare name; null: a bare name is nobody. */
@@ -20,8 +21,12 @@ export interface UserNames {
   readonly dns?: Readonly<Record<string, User>>;
 }
 
-/** `alice`, `EXAMPLE\alice`, `alice@EXAMPLE.com` and `uid=alice,ou=people,dc=example,dc=com` are the user `alice@example.com`; undefined: no user can be called so. */
-export function canonicalise(login: string, names: UserNames): User | undefined {
+/**
+ * `alice`, `EXAMPLE\alice`, `alice@EXAMPLE.com` and `uid=alice,ou=people,dc=example,dc=com`, with white space around them or not, are
+ * the user `alice@example.com`; undefined: no user can be called so.
+ */
+export function canonicalise(typed: string, names: UserNames): User | undefined {
+  const login = withoutSpaceAround(typed);
   // No user has an equals sign in its name, and every distinguished name but the empty one has.
   if (login.includes('=')) return ofDn(parseDn(login), names);
   const backslash = login.indexOf('\\');
@@ -37,9 +42,28 @@ export function canonicalise(login: string, names: UserNames): User | undefined 
 }
 
 /** One text for the spellings of a name that no rule makes a user of: capitals, white space and how a DN is written do not count. */
-export function spelling(login: string): string {
+export function spelling(typed: string): string {
+  const login = withoutSpaceAround(typed);
   const dn = login.includes('=') ? parseDn(login) : undefined;
   return (dn === undefined ? login : dnKey(dn)).normalize('NFKC').toLowerCase().replace(/\s+/g, ' ').trim();
+}
+
+/** The name without what fingers, clipboards and forms put around it. A space that a distinguished name escapes at its end is its own. */
+export function withoutSpaceAround(typed: string): string {
+  const bare = trimmed(typed);
+  return bare.endsWith('\\') && bare.includes('=') ? `${bare} ` : bare;
+}
+
+/**
+ * Whether an authorization identity (RFC 4616 §2) is no other than whoever logs in: nothing, the same name, or another name of the same
+ * user. LDAP's `u:` and `dn:` (RFC 4513 §5.2.1.8) begin no user's name, and are taken everywhere. No directory is asked: a name that
+ * only a directory knows is the same if it is written the same.
+ */
+export function isSelf(authorizationId: string, login: string, names: UserNames): boolean {
+  const other = withoutSpaceAround(authorizationId).replace(/^(u|dn):/i, '');
+  if (other === '') return true;
+  const user = canonicalise(login, names);
+  return user === undefined ? spelling(other) === spelling(login) : user === canonicalise(other, names);
 }
 
 /** `uid=alice,ou=people,dc=example,dc=com`, by the first template that fits, or by itself. */

@@ -18,7 +18,7 @@ import type { SelectorKeys } from '../passwords/selector-keys.ts';
 import { HashQueueFullError, type Verifier } from '../passwords/verifier.ts';
 import { type Selection, type Store, StoreUnavailableError } from '../store/store.ts';
 import type { Block, Throttle } from '../throttle/throttle.ts';
-import { canonicalise, spelling, type UserNames } from './canonicalise.ts';
+import { canonicalise, isSelf, spelling, type UserNames, withoutSpaceAround } from './canonicalise.ts';
 import type { Parking } from './parking.ts';
 import { policyRefusal } from './policy.ts';
 import type { RememberedVerifications } from './remembered.ts';
@@ -118,13 +118,16 @@ export class Gate {
   async #judge(attempt: Attempt, network: string): Promise<Judgement> {
     const { names, turns, keys } = this.#deps;
     const named = canonicalise(attempt.login, names);
-    const password = readAppPassword(attempt.secret);
+    // Nobody acts as another. Whether the secret was right is not even looked at.
+    const isOther = !isSelf(attempt.authorizationId ?? '', attempt.login, names);
+    const password = isOther ? undefined : readAppPassword(attempt.secret);
     const user = named ?? (password === undefined ? undefined : await this.#lookUp(attempt, network));
     await turns.enter(network, attempt.hasFailed ?? false);
     if (password === undefined || user === 'unavailable') {
       turns.leave();
       // An old client's first try: no guess, no attempt, nothing.
       if (attempt.secret.isEmpty) return judgement(refused('empty_password'));
+      if (isOther) return this.#noGuess(network, 'other_identity', loggable(named));
       if (password === undefined) return this.#noGuess(network, 'not_an_app_password', loggable(named));
       return judgement({ kind: 'unavailable', reason: 'name_lookup' });
     }
@@ -145,7 +148,7 @@ export class Gate {
     const { lookUpName, names, events } = this.#deps;
     if (lookUpName === undefined || protocol !== 'ldap') return undefined;
     try {
-      const found = await lookUpName(login, network);
+      const found = await lookUpName(withoutSpaceAround(login), network);
       if (found === 'unavailable') return found;
       return found.name === null ? undefined : canonicalise(found.name, names);
     } catch (error) {

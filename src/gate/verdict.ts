@@ -11,6 +11,8 @@ export interface Attempt {
   /** The name as the client typed it. Untrusted. */
   readonly login: string;
   readonly secret: Secret;
+  /** As whom the client wants to act, as it typed it (RFC 4616 §2); nothing or `''`: as itself. Untrusted. */
+  readonly authorizationId?: string;
   readonly client: {
     /** Canonical IP address. */
     readonly address: string;
@@ -27,6 +29,7 @@ export const REFUSED_REASONS = [
   'bad_credentials',
   'empty_password',
   'not_an_app_password',
+  'other_identity',
   'revoked',
   'expired',
   'wrong_protocol',

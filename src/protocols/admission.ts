@@ -28,12 +28,18 @@ export interface AdmissionDeps {
   readonly clock: Clock;
 }
 
-/** One try to log in, as a dialogue has read it. */
-export interface Try {
-  readonly protocol: Protocol;
+/** Name and secret, as the client sent them. */
+export interface Presented {
   /** The name as the client typed it. Untrusted. */
   readonly login: string;
   readonly secret: Secret;
+  /** As whom it wants to act (RFC 4616 §2); nothing or `''`: as itself. Untrusted. */
+  readonly authorizationId?: string;
+}
+
+/** One try to log in, as a dialogue has read it. */
+export interface Try extends Presented {
+  readonly protocol: Protocol;
   /** What the client calls itself. Untrusted. */
   readonly software: string | null;
 }
@@ -74,14 +80,14 @@ export class UpstreamLoginError extends Error {
 export async function admit<U>(
   connection: Connection,
   deps: AdmissionDeps,
-  { protocol, login, secret, software }: Try,
+  { software, ...presented }: Try,
   openUpstream: OpenUpstream<U>,
   discard: (upstream: U) => void,
 ): Promise<Admission<U>> {
   const { gate, clock } = deps;
   const client = { address: connection.client.address, software };
   const { hasFailed } = connection;
-  const attempt: Attempt = { protocol, login, secret, client, arrivedAt: clock.monotonic(), hasFailed };
+  const attempt: Attempt = { ...presented, client, arrivedAt: clock.monotonic(), hasFailed };
   if (connection.isHealthCheck) {
     // Nobody knows whose attempt it is, so it counts against nobody, and cannot be let in.
     const verdict: Unavailable = { kind: 'unavailable', reason: 'health_check' };
@@ -93,7 +99,7 @@ export async function admit<U>(
     const decision = await gate.decide(attempt);
     const outcome =
       decision.verdict.kind === 'admitted'
-        ? await openSession(connection, deps, protocol, decision.verdict, openUpstream, discard)
+        ? await openSession(connection, deps, attempt.protocol, decision.verdict, openUpstream, discard)
         : decision.verdict;
     report(connection, deps, attempt, decision, 'live' in outcome ? outcome.admitted : outcome);
     if ('live' in outcome) return outcome;

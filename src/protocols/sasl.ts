@@ -26,12 +26,32 @@ export function decodeBase64Text(text: string): string | undefined {
   return bytes.toString(isUtf8(bytes) ? 'utf8' : 'latin1');
 }
 
-/** message = [authzid] NUL authcid NUL passwd (RFC 4616 §2), base64 decoded; undefined if it is not that. */
-export function decodePlain(message: string): Credentials | undefined {
-  const parts = message.split('\0');
-  const [authorizationId, login, password] = parts;
-  if (parts.length !== 3 || authorizationId === undefined || !login || password === undefined)
-    return undefined;
+/** A line that a client says in an exchange. */
+export type Answer =
+  | { readonly kind: 'text'; readonly text: string }
+  /** `*` (RFC 3501 §6.2.2, RFC 4954 §4). */
+  | { readonly kind: 'cancelled' }
+  | { readonly kind: 'too long' }
+  | { readonly kind: 'bad base64' };
+
+/** An answer to a challenge, or an initial response. White space around it is none of it; `=` stands for nothing (RFC 4959 §3, RFC 4954 §4). */
+export function readAnswer(line: string): Answer {
+  if (line.length > MAX_SASL_OCTETS) return { kind: 'too long' };
+  const bare = line.replace(/^[ \t]+/, '').replace(/[ \t]+$/, '');
+  if (bare === '*') return { kind: 'cancelled' };
+  const text = bare === '=' ? '' : decodeBase64Text(bare);
+  return text === undefined ? { kind: 'bad base64' } : { kind: 'text', text };
+}
+
+/**
+ * message = [authzid] NUL authcid NUL passwd (RFC 4616 §2), base64 decoded. What is not of that form (a NUL behind the password, no
+ * authzid) is a try to log in all the same, which has to fail as such, so that the client asks its user: it has nobody's name, and all
+ * of it for its secret.
+ */
+export function decodePlain(message: string): Credentials {
+  const [authorizationId, login, password, ...more] = message.split('\0');
+  if (authorizationId === undefined || login === undefined || password === undefined || more.length > 0)
+    return { authorizationId: '', login: '', secret: new Secret(message) };
   return { authorizationId, login, secret: new Secret(password) };
 }
 

@@ -58,6 +58,10 @@ describe('a good bind', () => {
       id: 3,
       ...SUCCESS,
     });
+    expect(await client.ask(saslBind(5, 'PLAIN', plain('ALICE@example.com ', ALICE)))).toMatchObject(SUCCESS);
+    expect(await client.ask(saslBind(6, 'PLAIN', plain(`dn:${ALICE}`, '\u00a0alice')))).toMatchObject(
+      SUCCESS,
+    );
     expect(await client.ask(saslBind(4, 'plain', plain(`dn:${ALICE}`, ALICE)))).toMatchObject({
       id: 4,
       ...SUCCESS,
@@ -182,8 +186,30 @@ describe('a bind that fails', () => {
     expect(await client.ask(saslBind(8, 'PLAIN', `bob\0alice\0${postern.password}`))).toMatchObject({
       code: 49,
     });
+    expect(postern.events('login').at(-1)).toMatchObject({
+      reason: 'other_identity',
+      user: 'alice@example.com',
+    });
     expect(await client.ask(saslBind(9, 'PLAIN', 'no such thing'))).toMatchObject({ code: 49 });
     expect(await client.ask(bind(10, ALICE, postern.password))).toMatchObject(SUCCESS);
+  });
+
+  test('what is no PLAIN message but plainly a try to log in is refused (49), and is an attempt', async () => {
+    const { password } = postern;
+    for (const message of [
+      `alice\0${password}`,
+      `\0alice\0${password}\0`,
+      `\0\0${password}`,
+      `\0\0alice\0${password}`,
+      `\0alice\0${password}\n`,
+      'x'.repeat(20_000),
+    ]) {
+      const logins = postern.events('login').length;
+      await using client = await postern.client();
+      expect(await client.ask(saslBind(1, 'PLAIN', message))).toEqual({ id: 1, ...REFUSED });
+      expect(postern.events('login').length).toBe(logins + 1);
+      expect(await client.ask(bind(2, ALICE, password))).toMatchObject(SUCCESS);
+    }
   });
 
   test('a critical control on it is not supported, another is ignored', async () => {

@@ -152,6 +152,8 @@ describe('relayed', () => {
       ['MAIL FROM: alice@example.com SIZE=5', 'RCPT TO: bob@example.net'],
       ['MAIL FROM:<@relay.example:alice@example.com>', 'RCPT TO:<@a,@b:"b > \\" o"@example.net>'],
       ['MAIL FROM:<alice@example.com>', 'RCPT TO:<postmaster>'],
+      ['MAIL FROM:< alice@example.com >', 'RCPT TO:<\tbob@example.net\t>'],
+      ['MAIL  FROM : <alice@example.com >\tSIZE=5 ', 'RCPT\tTO:< @a,@b:bob@example.net>'],
     ]) {
       await using client = await postern.session();
       await client.send(`${mail}\r\n`);
@@ -235,6 +237,12 @@ describe('out of order', () => {
     ['an open bracket', [], 'MAIL FROM:<alice@example.com'],
     ['a second path', [FROM], 'RCPT TO:<a@b.example><c@d.example>'],
     ['a space in a path', [FROM], 'RCPT TO:<a b@example.net>'],
+    ['a space before the @', [FROM], 'RCPT TO:< a @example.net >'],
+    ['a path behind a path', [FROM], 'RCPT TO:<a@example.net > <b@example.net>'],
+    ['a no-break space in a path', [FROM], 'RCPT TO:<a@example.net\u00a0>'],
+    ['a command behind white space', [FROM], 'RCPT TO:<a@example.net > DATA'],
+    ['a parameter without white space', [], 'MAIL FROM:<alice@example.com >SIZE=5'],
+    ['white space that is no address', [FROM], 'RCPT TO:<\t >'],
     ['no recipient', [FROM], 'RCPT TO:<>'],
     ['an unknown parameter', [], 'MAIL FROM:<alice@example.com> FOO=1'],
     ['a parameter twice', [], 'MAIL FROM:<alice@example.com> SIZE=1 SIZE=2'],

@@ -1,30 +1,20 @@
 // From credentials to a session: the gate's verdict and the upstream login (protocols/admission.ts), the answer, the splice.
 
 import type { Refused, Throttled, Unavailable } from '../../gate/verdict.ts';
-import type { Secret } from '../../lib/secret.ts';
 import type { EndReason, LiveSession } from '../../sessions/live-sessions.ts';
 import { splice } from '../../upstream/splice.ts';
-import { admit } from '../admission.ts';
+import { admit, type Presented } from '../admission.ts';
 import { softwareName } from './commands/id.ts';
 import type { Dialogue, Next } from './dialogue.ts';
-import { REPLIES, verdictReply } from './replies.ts';
+import { verdictReply } from './replies.ts';
 import { type JoinableUpstream, logInUpstream } from './upstream.ts';
-import { hasForbiddenControl } from './wire.ts';
 
-export async function attemptLogin(
-  dialogue: Dialogue,
-  tag: string,
-  login: string,
-  secret: Secret,
-): Promise<Next> {
-  if (hasForbiddenControl(login) || hasForbiddenControl(secret.reveal())) {
-    return dialogue.reply(tag, REPLIES.badCredentials);
-  }
+export async function attemptLogin(dialogue: Dialogue, tag: string, presented: Presented): Promise<Next> {
   const { connection, deps, clientId } = dialogue;
   const admission = await admit(
     connection,
     deps,
-    { protocol: 'imap', login, secret, software: softwareName(clientId) },
+    { protocol: 'imap', ...presented, software: softwareName(clientId) },
     ({ user, upstream }, signal) => {
       const target = deps.upstreams.get(upstream);
       if (target === undefined) throw new Error(`no IMAP upstream is named ${upstream}`);

@@ -151,7 +151,7 @@ export class Framer {
 
   #isId(): boolean {
     const head = this.#buffer.toString('latin1', this.#start, Math.min(this.#end, this.#start + 80));
-    return /^[^ \r\n]+ ID /i.test(head);
+    return /^[^ \r\n]+ +ID /i.test(head);
   }
 
   #endOfText(lf: number): number {

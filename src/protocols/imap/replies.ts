@@ -14,7 +14,9 @@ export const GREETING_TEXT = 'Postern ready';
 export function verdictReply(verdict: Refused | Throttled | Unavailable): string {
   switch (verdict.kind) {
     case 'refused':
-      return 'NO [AUTHENTICATIONFAILED] Authentication failed';
+      return verdict.reason === 'other_identity'
+        ? 'NO [AUTHORIZATIONFAILED] Logging in as another user is not possible'
+        : 'NO [AUTHENTICATIONFAILED] Authentication failed';
     case 'throttled':
       return verdict.reason === 'user_sessions'
         ? 'NO [LIMIT] Too many sessions, close some or try again later'
@@ -26,11 +28,9 @@ export function verdictReply(verdict: Refused | Throttled | Unavailable): string
 
 export const REPLIES = {
   privacyRequired: 'NO [PRIVACYREQUIRED] Turn on STARTTLS first',
-  authorizationFailed: 'NO [AUTHORIZATIONFAILED] Logging in as another user is not possible',
   mechanismUnknown: 'NO [CANNOT] Authentication mechanism not supported',
   cancelled: 'BAD Authentication cancelled',
   badBase64: 'BAD Invalid base64',
-  badCredentials: 'BAD Invalid characters in name or password',
   badSyntax: 'BAD Invalid arguments',
   loginFirst: 'BAD Log in first',
   unknownCommand: 'BAD Unknown command',

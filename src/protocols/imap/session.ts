@@ -7,6 +7,9 @@
 //      gate: admitted           → upstream login   → splice                                        admission.ts
 //   S: c OK [CAPABILITY what the upstream can do] Logged in
 //
+// An optional command (CAPABILITY, NOOP, ID, ENABLE, one that nobody knows) never costs a login: whatever stands behind it, it is answered
+// OK, or BAD if it is unknown, and the next command is read.
+//
 // At a refusal the connection stays, since some clients do not ask again if they see it drop; after several it closes.
 
 import type { Connection } from '../../listen/connection.ts';
@@ -27,7 +30,7 @@ const MAX_COMMANDS = 100;
 /** Commands that are valid after login only (RFC 3501 §6.3, §6.4, and extensions). */
 const AFTER_LOGIN = new Set(
   `SELECT EXAMINE CREATE DELETE RENAME SUBSCRIBE UNSUBSCRIBE LIST LSUB STATUS APPEND CHECK CLOSE EXPUNGE SEARCH FETCH
-   STORE COPY UID IDLE NAMESPACE ENABLE MOVE SORT THREAD UNSELECT GETQUOTA GETQUOTAROOT SETQUOTA GETACL SETACL DELETEACL
+   STORE COPY UID IDLE NAMESPACE MOVE SORT THREAD UNSELECT GETQUOTA GETQUOTAROOT SETQUOTA GETACL SETACL DELETEACL
    LISTRIGHTS MYRIGHTS COMPRESS NOTIFY GETMETADATA SETMETADATA XLIST UNAUTHENTICATE`.split(/\s+/),
 );
 
@@ -78,6 +81,10 @@ async function command(dialogue: Dialogue, bytes: Buffer): Promise<Next> {
       return dialogue.reply(tag, 'OK Done');
     case 'NOOP':
       return dialogue.reply(tag, 'OK Done');
+    case 'ENABLE':
+      // RFC 5161 §3.1 has it after login alone; as Dovecot does it, nothing is enabled.
+      dialogue.write('* ENABLED');
+      return dialogue.reply(tag, 'OK Nothing is enabled before login');
     case 'LOGOUT':
       return logout(dialogue, tag);
     case 'ID':

@@ -6,8 +6,8 @@
 //   S: 01 success
 
 import type { Secret } from '../../lib/secret.ts';
-import { admit } from '../admission.ts';
-import { decodePlain, MAX_SASL_OCTETS } from '../sasl.ts';
+import { admit, type Presented } from '../admission.ts';
+import { decodePlain } from '../sasl.ts';
 import type { Dialogue } from './dialogue.ts';
 import { offerTo } from './operations.ts';
 import { Relay } from './relay.ts';
@@ -18,7 +18,7 @@ import type { Directory } from './upstream.ts';
 import { type Envelope, encodeControl, OID, OP, RESULT, readControls } from './wire.ts';
 
 /** What a Bind says, as far as the gate is to hear it; or what it is answered with. */
-type Claim = { readonly login: string; readonly secret: Secret } | { readonly reply: Reply | 'success' };
+type Claim = Presented | { readonly reply: Reply | 'success' };
 
 export async function bind(dialogue: Dialogue, envelope: Envelope): Promise<void> {
   const { messageId } = envelope;
@@ -34,7 +34,7 @@ export async function bind(dialogue: Dialogue, envelope: Envelope): Promise<void
     ? { reply: 'criticalControl' as const }
     : claimOf(dialogue, request);
   if ('login' in claim) {
-    await attempt(dialogue, messageId, claim.login, claim.secret);
+    await attempt(dialogue, messageId, claim);
   } else if (claim.reply === 'success') {
     dialogue.write(encodeResult(messageId, OP.bindResponse, RESULT.success));
   } else if (claim.reply === 'goOn') {
@@ -78,22 +78,16 @@ function claimOf(dialogue: Dialogue, { version, name, authentication }: Bind): C
 /** RFC 4616. A client that waits for the server's word first gets an empty one, and comes again (RFC 4422 §3.5). */
 function plainClaim(credentials: Secret | null): Claim {
   if (credentials === null) return { reply: 'goOn' };
-  const message = credentials.reveal();
-  const plain = message.length > MAX_SASL_OCTETS ? undefined : decodePlain(message);
-  if (plain === undefined) return { reply: 'badCredentials' };
-  const { authorizationId, login, secret } = plain;
-  if (secret.isEmpty) return { reply: 'emptyPassword' };
-  // RFC 4513 §5.2.1.8: nobody acts as another.
-  const isSelf = ['', login, `u:${login}`, `dn:${login}`].includes(authorizationId);
-  return isSelf ? { login, secret } : { reply: 'badCredentials' };
+  const presented = decodePlain(credentials.reveal());
+  return presented.secret.isEmpty ? { reply: 'emptyPassword' } : presented;
 }
 
-async function attempt(dialogue: Dialogue, messageId: number, login: string, secret: Secret): Promise<void> {
+async function attempt(dialogue: Dialogue, messageId: number, presented: Presented): Promise<void> {
   const { connection, deps } = dialogue;
   const admission = await admit<Directory>(
     connection,
     deps,
-    { protocol: 'ldap', login, secret, software: null },
+    { protocol: 'ldap', ...presented, software: null },
     ({ user, upstream }, signal) => {
       const target = deps.upstreams.get(upstream);
       if (target === undefined) throw new Error(`no LDAP upstream is named ${upstream}`);

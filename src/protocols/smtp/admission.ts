@@ -1,9 +1,8 @@
 // From credentials to a session: the gate's verdict and the upstream login (protocols/admission.ts), and the answer.
 
 import type { Admitted, Refused, Throttled, Unavailable } from '../../gate/verdict.ts';
-import type { Secret } from '../../lib/secret.ts';
 import type { LiveSession } from '../../sessions/live-sessions.ts';
-import { admit } from '../admission.ts';
+import { admit, type Presented } from '../admission.ts';
 import type { Dialogue, Next } from './dialogue.ts';
 import { REPLIES, verdictReply } from './replies.ts';
 import { Submission } from './submission.ts';
@@ -12,9 +11,7 @@ import { openSmtpUpstream, type UpstreamSession } from './upstream.ts';
 /** Characters of what the client calls itself that are logged and kept. */
 const MOST_SOFTWARE = 100;
 
-export async function attemptLogin(dialogue: Dialogue, login: string, secret: Secret): Promise<Next> {
-  if (hasForbiddenControl(login) || hasForbiddenControl(secret.reveal()))
-    return dialogue.replyError(REPLIES.authCharacters);
+export async function attemptLogin(dialogue: Dialogue, presented: Presented): Promise<Next> {
   await dialogue.flush();
   const { connection, deps, helo } = dialogue;
   const software = helo === null || helo === '' ? null : helo.slice(0, MOST_SOFTWARE);
@@ -28,7 +25,7 @@ export async function attemptLogin(dialogue: Dialogue, login: string, secret: Se
   const admission = await admit(
     connection,
     deps,
-    { protocol: 'smtp', login, secret, software },
+    { protocol: 'smtp', ...presented, software },
     open,
     (upstream) => upstream.destroy(),
   );
@@ -76,8 +73,4 @@ function startSession(
   });
   dialogue.forgiveErrors();
   return dialogue.reply(REPLIES.loggedIn);
-}
-
-function hasForbiddenControl(text: string): boolean {
-  return /[\0\r\n]/.test(text);
 }

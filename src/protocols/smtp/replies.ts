@@ -8,7 +8,9 @@ import type { SmtpReply } from './upstream.ts';
 export function verdictReply(verdict: Refused | Throttled | Unavailable): string {
   switch (verdict.kind) {
     case 'refused':
-      return '535 5.7.8 Authentication failed';
+      return verdict.reason === 'other_identity'
+        ? '535 5.7.8 Logging in as another user is not possible'
+        : '535 5.7.8 Authentication failed';
     case 'throttled':
       return verdict.reason === 'user_sessions'
         ? '454 4.7.0 Too many sessions, close some or try again later'
@@ -40,10 +42,8 @@ export const REPLIES = {
   authCancelled: '501 5.7.0 Authentication cancelled',
   authBase64: '501 5.5.2 Invalid base64',
   authTooLong: '500 5.5.6 Authentication exchange line is too long',
-  authCharacters: '501 5.5.2 Invalid characters in name or password',
   authOnce: '503 5.5.1 Already authenticated',
   authNeedsTls: '538 5.7.11 Encryption required: turn on STARTTLS first',
-  authOther: '535 5.7.8 Logging in as another user is not possible',
   tlsFirst: '530 5.7.0 Must issue a STARTTLS command first',
   loginFirst: '530 5.7.0 Authentication required',
 

@@ -2,7 +2,7 @@
 
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { canonicalise } from '../../../src/gate/canonicalise.ts';
+import { canonicalise, isSelf, spelling } from '../../../src/gate/canonicalise.ts';
 import { parseDnTemplate } from '../../../src/lib/distinguished-name.ts';
 import { parseUser } from '../../../src/lib/user.ts';
 
@@ -22,6 +22,63 @@ test.each([
   ['Old-Co\\bob.b', 'bob.b@old.example'],
 ])('%s is %s', (login, user) => {
   expect(canonicalise(login, NAMES)).toBe(user);
+});
+
+test.each([
+  ['spaces', 'alice@example.com ', '  alice'],
+  ['TAB', 'alice\t', '\tEXAMPLE\\alice'],
+  ['no-break space', 'alice\u00a0', '\u00a0alice@example.com', '\u202falice\u202f'],
+  ['a figure, en, em, thin or ideographic space', 'alice\u2007\u2002\u2003\u2009\u3000'],
+  ['what is shown as nothing', '\ufeffalice\u200b', 'alice\u00ad', '\u2060alice\u200e'],
+])('%s around a name is none of it', (_, ...logins) => {
+  for (const login of logins) expect(canonicalise(login, NAMES)).toBe('alice@example.com');
+});
+
+test('white space around a name that only a directory knows makes no other name of it, to count guesses by', () => {
+  for (const typed of ['smith', ' smith', 'smith\u200b', '\ufeffsmith\u00a0', 'smith\t', '\u00adsmith']) {
+    expect(spelling(typed)).toBe('smith');
+  }
+  expect(spelling('\u200bcn=Smith, dc=example\u00a0')).toBe(spelling('cn=smith,dc=example'));
+});
+
+test('a megabyte of white space is nobody, at once', () => {
+  expect(canonicalise(' '.repeat(1_000_000), NAMES)).toBeUndefined();
+  expect(canonicalise(`a${' '.repeat(500_000)}b${'\u00a0'.repeat(500_000)}`, NAMES)).toBeUndefined();
+});
+
+describe('an authorization identity', () => {
+  const names = { ...NAMES, dnTemplates: [parseDnTemplate('uid={local},ou=people,dc=example,dc=com')!] };
+  test.each([
+    ['', 'whoever'],
+    [' ', 'alice'],
+    ['alice', 'alice'],
+    ['ALICE', 'alice'],
+    ['alice@example.com', 'alice'],
+    ['EXAMPLE\\alice', 'alice@EXAMPLE.com '],
+    ['u:alice', 'alice'],
+    ['U:alice@example.com', 'alice'],
+    ['dn:uid=alice,ou=people,dc=example,dc=com', 'alice'],
+    ['u:alice', 'UID=alice, ou=people, dc=example, dc=com'],
+    ['dn:cn=only a directory knows', 'CN = Only a  directory knows'],
+  ])('%s is no other than %s', (authorizationId, login) => {
+    expect(isSelf(authorizationId, login, names)).toBe(true);
+  });
+
+  test.each([
+    ['bob', 'alice'],
+    ['alice@example.org', 'alice'],
+    ['alice', 'alice@example.org'],
+    ['*', 'alice'],
+    ['alice', ''],
+    ['nobody*x', 'nobody*y'],
+    ['al\u200bice', 'alice'],
+    ['u:u:alice', 'alice'],
+    ['dn:uid=bob,ou=people,dc=example,dc=com', 'alice'],
+    ['alice', 'cn=only a directory knows'],
+    ['alice\n', 'alice'],
+  ])('%s is another than %s', (authorizationId, login) => {
+    expect(isSelf(authorizationId, login, names)).toBe(false);
+  });
 });
 
 describe('is nobody', () => {
@@ -47,7 +104,10 @@ describe('is nobody', () => {
     ['a DN', 'uid=alice,dc=example,dc=com'],
     ['CR LF', 'alice\r\na LOGOUT'],
     ['NUL', 'alice\0'],
-    ['a space behind it', 'alice '],
+    ['a space within it', 'ali ce'],
+    ['a space within the domain', 'alice@ example.com'],
+    ['a line end behind it', 'alice\n'],
+    ['white space alone', ' \t\u00a0'],
     ['the Kelvin sign', 'mi\u212ae'],
     ['a dotless i', 'al\u0131ce'],
     ['fullwidth letters', 'ａｌｉｃｅ'],
@@ -97,6 +157,7 @@ describe('distinguished names', () => {
     ['uid=alice,ou=people,dc=example,dc=com', 'alice@example.com'],
     ['UID=Alice, OU=People, DC=Example, DC=COM', 'alice@example.com'],
     ['uid=\\61lice,ou=people,dc=example,dc=com', 'alice@example.com'],
+    ['\u00a0uid=alice,ou=people,dc=example,dc=com\t', 'alice@example.com'],
     ['cn=bob@example.org,ou=mail,dc=example,dc=com', 'bob@example.org'],
     ['uid=carol,ou=example.net,o=hosting', 'carol@example.net'],
     ['CN=Nextcloud,ou=services, dc=example,dc=com', 'nextcloud@example.com'],
@@ -110,6 +171,7 @@ describe('distinguished names', () => {
     ['a filter', 'uid=alice)(uid=*,ou=people,dc=example,dc=com'],
     ['NUL', 'uid=alice\0,ou=people,dc=example,dc=com'],
     ['an escaped NUL', 'uid=alice\\00,ou=people,dc=example,dc=com'],
+    ['an escaped space at its end', 'ou=people,dc=example,uid=alice\\ '],
     ['a comma', 'uid=alice\\,bob,ou=people,dc=example,dc=com'],
     ['an escaped comma', 'uid=alice\\2C,ou=people,dc=example,dc=com'],
     ['a backslash', 'uid=alice\\\\,ou=people,dc=example,dc=com'],

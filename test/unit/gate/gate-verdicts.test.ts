@@ -80,6 +80,20 @@ describe('refused', () => {
     expect(gate.argon2Runs()).toBe(0);
   });
 
+  test('other_identity: with a right secret or not, which is not looked at', async () => {
+    const gate = gateHarness();
+    const { secret } = gate.make();
+    for (const typed of [secret, gate.wrong(), 'Summer2024!']) {
+      expect(await gate.says(typed, { authorizationId: 'bob' })).toBe('refused other_identity');
+      expect(await gate.says(typed, { authorizationId: 'alice', login: 'no*body' })).toBe(
+        'refused other_identity',
+      );
+    }
+    expect(gate.store.looks).toBe(0);
+    expect(await gate.says('', { authorizationId: 'bob' })).toBe('refused empty_password');
+    expect(await gate.says(secret, { authorizationId: 'ALICE@example.com ' })).toBe('admitted none');
+  });
+
   test('revoked, expired, wrong_protocol, wrong_network, user_disabled, no_route: each of a right secret', async () => {
     const gate = gateHarness({
       routes: [
@@ -112,7 +126,7 @@ describe('refused', () => {
     expect([...REFUSED_REASONS].toSorted()).toEqual(
       [
         ...['bad_credentials', 'empty_password', 'not_an_app_password', 'revoked', 'expired'],
-        ...['wrong_protocol', 'wrong_network', 'user_disabled', 'no_route'],
+        ...['wrong_protocol', 'wrong_network', 'user_disabled', 'no_route', 'other_identity'],
       ].toSorted(),
     );
     // What is known of live sessions is not the gate's to say.

@@ -114,6 +114,7 @@ export interface Given {
   readonly login?: string;
   readonly from?: string;
   readonly protocol?: Protocol;
+  readonly authorizationId?: string;
   readonly hasFailed?: boolean;
 }
 
@@ -216,11 +217,18 @@ export function gateHarness(options: Options = {}) {
   }
 
   function decide(secret: string, given: Given = {}): Promise<Decision> {
-    const { login = 'alice', from = OFFICE, protocol = 'imap', hasFailed = false } = given;
+    const {
+      login = 'alice',
+      from = OFFICE,
+      protocol = 'imap',
+      authorizationId = '',
+      hasFailed = false,
+    } = given;
     return gate.decide({
       protocol,
       login,
       secret: new Secret(secret),
+      authorizationId,
       client: { address: from, software: null },
       arrivedAt: clock.monotonic(),
       hasFailed,

@@ -9,6 +9,7 @@ import {
   encodePlain,
   LOGIN_PROMPTS,
   MAX_SASL_OCTETS,
+  readAnswer,
 } from '../../../src/protocols/sasl.ts';
 
 const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/';
@@ -94,6 +95,22 @@ describe('base64', () => {
   });
 });
 
+test('an answer is what stands between white space; = is nothing, * is the end', () => {
+  const around = fc.stringMatching(/^[ \t]{0,3}$/);
+  fc.assert(
+    fc.property(around, around, fc.string({ unit: 'binary' }), (before, behind, text) => {
+      const line = (said: string) => readAnswer(`${before}${said}${behind}`);
+      expect(line(Buffer.from(text).toString('base64'))).toEqual({ kind: 'text', text });
+      expect(line('=')).toEqual({ kind: 'text', text: '' });
+      expect(line('*')).toEqual({ kind: 'cancelled' });
+      expect(line('A')).toEqual({ kind: 'bad base64' });
+      expect(line('QUJD QUJD')).toEqual({ kind: 'bad base64' });
+    }),
+  );
+  expect(readAnswer('A'.repeat(MAX_SASL_OCTETS + 1))).toEqual({ kind: 'too long' });
+  expect(readAnswer(' '.repeat(MAX_SASL_OCTETS))).toEqual({ kind: 'text', text: '' });
+});
+
 describe('PLAIN', () => {
   const part = fc.string({ unit: 'binary' }).map((text) => text.replaceAll('\0', ''));
   const name = part.filter((text) => text !== '');
@@ -102,26 +119,28 @@ describe('PLAIN', () => {
     fc.assert(
       fc.property(part, name, part, (authorizationId, login, password) => {
         const message = decodeBase64Text(encodePlain(authorizationId, login, new Secret(password)));
-        const credentials = decodePlain(message!)!;
+        const credentials = decodePlain(message!);
         expect(credentials).toMatchObject({ authorizationId, login });
         expect(credentials.secret.reveal()).toBe(password);
       }),
     );
   });
 
-  test('any other number of NULs, or no name, is not a message', () => {
+  test('any other number of NULs is a try that nobody can have made', () => {
     fc.assert(
       fc.property(fc.array(fc.constantFrom('\0', 'a', '\r', ' '), { maxLength: 10 }), (parts) => {
         const message = parts.join('');
-        const isMessage = /^[^\0]*\0[^\0]+\0[^\0]*$/.test(message);
-        expect(decodePlain(message) !== undefined).toBe(isMessage);
+        const { authorizationId, login, secret } = decodePlain(message);
+        const isMessage = /^[^\0]*\0[^\0]*\0[^\0]*$/.test(message);
+        if (isMessage) expect([authorizationId, login, secret.reveal()].join('\0')).toBe(message);
+        else expect([authorizationId, login, secret.reveal()]).toEqual(['', '', message]);
       }),
       { numRuns: 1000 },
     );
   });
 
   test('its secret does not show', () => {
-    const credentials = decodePlain('\0alice\0my own password')!;
+    const credentials = decodePlain('\0alice\0my own password');
     expect(JSON.stringify(credentials)).not.toContain('my own');
     expect(`${credentials.secret}`).toBe('[secret]');
   });

@@ -1,16 +1,16 @@
-// ID (RFC 2971): answered before login, and kept, since it names the client. Keys that begin with `x-` are dropped: Dovecot takes
-// `x-originating-ip` from networks that it trusts, and only Postern says where a client comes from.
+// ID (RFC 2971): answered before login whatever it says, since an optional command never costs a login, and kept if it can be read,
+// since it names the client. Keys that begin with `x-` are dropped: Dovecot takes `x-originating-ip` from networks that it trusts, and
+// only Postern says where a client comes from.
 
 import type { Dialogue, Next } from '../dialogue.ts';
-import { REPLIES } from '../replies.ts';
 import { type Decoder, decodeIdFields, encodeIdFields, type IdFields } from '../wire.ts';
 
 const OURS: IdFields = new Map([['name', 'Postern']]);
 
 export function id(dialogue: Dialogue, tag: string, decoder: Decoder): Next {
   const fields = decoder.space() ? decodeIdFields(decoder) : undefined;
-  if (fields === undefined || !decoder.atEnd()) return dialogue.reply(tag, REPLIES.badSyntax);
-  dialogue.clientId = new Map([...fields].filter(([key]) => !key.startsWith('x-')));
+  if (fields !== undefined && decoder.atEnd())
+    dialogue.clientId = new Map([...fields].filter(([key]) => !key.startsWith('x-')));
   dialogue.write(`* ID ${encodeIdFields(OURS)}`);
   return dialogue.reply(tag, 'OK Done');
 }

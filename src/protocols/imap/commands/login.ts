@@ -12,5 +12,5 @@ export async function login(dialogue: Dialogue, tag: string, decoder: Decoder): 
   const password = decoder.space() ? decoder.astring() : undefined;
   if (name === undefined || password === undefined || !decoder.atEnd())
     return dialogue.reply(tag, REPLIES.badSyntax);
-  return attemptLogin(dialogue, tag, name, new Secret(password));
+  return attemptLogin(dialogue, tag, { login: name, secret: new Secret(password) });
 }
