@@ -3,13 +3,19 @@
 import { Command } from 'commander';
 import { type Config, loadConfig } from '../config/config.ts';
 import { configWarnings } from '../config/warnings.ts';
+import { systemClock } from '../lib/clock.ts';
 import { ConfigError } from '../lib/errors.ts';
+import { checkKeys } from '../passwords/keys-file.ts';
+import { openStoreToRead } from '../store/open.ts';
+import { StoreUnavailableError } from '../store/store.ts';
 import { type ConfigOption, configFile, withConfigOption } from './config-option.ts';
+import { asUser, serviceUser } from './service-user.ts';
 import type { Terminal } from './terminal.ts';
 
 const EXAMPLES = `
 Prints every mistake at once, each as FILE:LINE:COLUMN section.key: what is wrong, what would be right.
-The certificates, keys and secrets that the configuration names are looked at too; nothing is connected to.
+The certificates, keys and secrets that the configuration names are looked at too, and the store and its keys file, as a start would;
+run by root, with the rights of the user who owns the store's directory. Nothing is made, changed or connected to.
 
 Examples:
   postern check-config --config /etc/postern/postern.yaml
@@ -26,16 +32,38 @@ export function checkConfigCommand(terminal: Terminal, env: NodeJS.ProcessEnv): 
     .action(async (options: ConfigOption & { json?: boolean }) => {
       const file = configFile(options, env);
       const print = options.json ? printJson : printText;
+      let user: ReturnType<typeof serviceUser> = null;
       try {
-        const config = await loadConfig(file, env, { checkFiles: true });
+        const { store } = await loadConfig(file, env, { only: ['store'] });
+        user = serviceUser(store.url.replace(/^sqlite:/, ''));
+        const config = await asUser(user, async () => {
+          const checked = await loadConfig(file, env, { checkFiles: true });
+          await checkRecords(checked);
+          return checked;
+        });
         print(terminal, config, configWarnings(config));
       } catch (error) {
         if (options.json && error instanceof ConfigError) {
           terminal.stdout(`${JSON.stringify({ ok: false, file, errors: error.messages, warnings: [] })}\n`);
         }
+        if (user !== null)
+          terminal.stderr(`looked at with the rights of user ${user.uid}, who owns the store's directory\n`);
         throw error;
       }
     });
+}
+
+/** Store and keys, as a start looks at them; nothing is made. */
+async function checkRecords({ store: { url }, keys: { file } }: Config): Promise<void> {
+  const store = await openStoreToRead(url, { clock: systemClock }).catch((error: unknown) => {
+    if (error instanceof StoreUnavailableError) throw new ConfigError(`store.url: ${error.message}`);
+    throw error;
+  });
+  try {
+    await checkKeys({ file, store });
+  } finally {
+    await store?.[Symbol.asyncDispose]();
+  }
 }
 
 function printJson(terminal: Terminal, config: Config, warnings: readonly string[]): void {

@@ -16,7 +16,7 @@ import { bind, retype } from './walk.ts';
 import { Written } from './written.ts';
 
 /** The sections of a configuration that somebody asked for, and where it is from. */
-export type Sections<Read extends Section> = Pick<Config, Read | 'file'>;
+export type Sections<Read extends Section> = Pick<Config, Read | 'file' | 'doubts'>;
 
 export interface ParseOptions<Read extends Section = Section> {
   /** Where the text is from: its base name stands in messages, its directory is what paths are relative to. */
@@ -71,7 +71,7 @@ export function parseAs<Schema extends typeof configSchema>(
   schema: Schema,
   text: string,
   options: ParseOptions,
-): z.output<Schema> & { file: string } {
+): z.output<Schema> & { file: string; doubts: readonly string[] } {
   const file = resolve(options.file);
   const readFile = options.readFile ?? readSmallFile;
   const problems = new Problems(basename(file), text);
@@ -95,7 +95,7 @@ export function parseAs<Schema extends typeof configSchema>(
     explainIssues(values, schema, result.error.issues, problems);
     throw refuse();
   }
-  const config = { ...(result.data as z.output<Schema>), file };
+  const config = { ...(result.data as z.output<Schema>), file, doubts: problems.doubts };
   if (isRead('control')) completeControl(config, written.get('control'));
   if (!problems.isEmpty) throw refuse();
   if (options.checkFiles) checkFiles(config, written, readFile);

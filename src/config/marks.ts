@@ -6,9 +6,13 @@ import type { z } from 'zod';
 type Schema = z.core.$ZodType;
 type Resolve = (text: string, absolute: (path: string) => string) => string;
 
+/** What deserves a second look in a text that is right. */
+type Doubt = (text: string) => string | undefined;
+
 const resolvers = new WeakMap<Schema, Resolve>();
 const secretFiles = new WeakMap<Schema, z.ZodType>();
 const sensitive = new WeakSet<Schema>();
+const doubts = new WeakMap<Schema, Doubt>();
 
 /** A text in which a path is made absolute, against the directory of the configuration file. */
 export function withPath<T extends Schema>(schema: T, resolve: Resolve): T {
@@ -34,6 +38,15 @@ export function secretFileOf(schema: Schema): z.ZodType | undefined {
 export function notRepeated<T extends Schema>(schema: T): T {
   sensitive.add(schema);
   return schema;
+}
+
+export function withDoubt<T extends Schema>(schema: T, doubt: Doubt): T {
+  doubts.set(schema, doubt);
+  return schema;
+}
+
+export function doubtOf(schema: Schema): Doubt | undefined {
+  return doubts.get(schema);
 }
 
 export function isSensitive(schema: Schema): boolean {

@@ -24,6 +24,8 @@ export class Problems {
   readonly #lines = new LineCounter();
   readonly #marks = new Map<string, Mark>();
   readonly #found = new Map<string, Problem>();
+  /** Of values that are allowed, each as `section.key: what, and what of it`. */
+  readonly doubts: string[] = [];
 
   constructor(fileName: string, text: string) {
     this.#fileName = fileName;
@@ -59,6 +61,11 @@ export class Problems {
   /** Whether something is known to be wrong at `path`. */
   has(path: Path): boolean {
     return this.#found.has(JSON.stringify(path));
+  }
+
+  /** Something that is allowed, and deserves a second look. */
+  doubt(path: Path, message: string): void {
+    this.doubts.push(`${formatPath(path)}: ${message}`);
   }
 
   get isEmpty(): boolean {

@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { type Config, configSchema } from './schema.ts';
 
 /** Plain values in the shape of the file, every default spelt out, secrets as a placeholder. */
-export function renderConfig({ file: _, ...config }: Config): Record<string, unknown> {
+export function renderConfig({ file: _, doubts: __, ...config }: Config): Record<string, unknown> {
   return render(configSchema, config as z.output<typeof configSchema>);
 }
 

@@ -67,6 +67,8 @@ export type WrittenConfig = z.input<typeof configSchema>;
 export type Config = Immutable<z.output<typeof configSchema>> & {
   /** The file it was read from, absolute. */
   readonly file: string;
+  /** What was written in a way that may not say what it is meant to: for `configWarnings`. */
+  readonly doubts: readonly string[];
 };
 
 /** Read-only all the way down, with the documentation of its keys. */

@@ -6,11 +6,11 @@ import { isIP, isIPv6 } from 'node:net';
 import { z } from 'zod';
 import { type DnTemplate, parseDn, parseDnTemplate } from '../lib/distinguished-name.ts';
 import { parseDuration } from '../lib/duration.ts';
-import { canonicalAddress, parseNetwork } from '../lib/network.ts';
+import { addressOf, canonicalAddress, parseNetwork, withoutHostBits } from '../lib/network.ts';
 import { filterFields, parseFilter, type SearchFilter } from '../lib/search-filter.ts';
 import { Secret } from '../lib/secret.ts';
 import { parseUser } from '../lib/user.ts';
-import { withPath, withSecretFile } from './marks.ts';
+import { withDoubt, withPath, withSecretFile } from './marks.ts';
 import { orList } from './suggest.ts';
 
 export interface HostPort {
@@ -192,7 +192,16 @@ export function formatHostPort({ host, port }: HostPort): string {
 
 export function network() {
   const error = 'must be an address or a network such as 192.0.2.0/24 or 2001:db8::/32';
-  return text(error, parseNetwork).meta({ title: 'network' });
+  return withDoubt(text(error, parseNetwork).meta({ title: 'network' }), hostBits);
+}
+
+/** `10.1.2.3/8` may be meant as one address, and is sixteen million. */
+function hostBits(written: string): string | undefined {
+  const network = parseNetwork(written);
+  const meant = network && withoutHostBits(network);
+  if (network === undefined || network === meant) return undefined;
+  const one = addressOf(network);
+  return `names one address, ${one}, and stands for all of ${meant}; write ${meant}, or ${one} alone`;
 }
 
 /** A DNS domain, as lower-case A-labels. */

@@ -2,7 +2,7 @@
 
 import { resolve } from 'node:path';
 import type { z } from 'zod';
-import { resolverOf, secretFileOf } from './marks.ts';
+import { doubtOf, resolverOf, secretFileOf } from './marks.ts';
 import type { Path, Problems } from './problems.ts';
 import { type ReadFile, readSecretFile } from './secret-file.ts';
 
@@ -98,6 +98,8 @@ export function bind(
 ): unknown {
   if (typeof value === 'string') {
     for (const layer of layers(schema)) {
+      const doubt = doubtOf(layer)?.(value);
+      if (doubt !== undefined) problems.doubt(path, doubt);
       const absolute = resolverOf(layer);
       if (absolute) return absolute(value, (written) => resolve(files.directory, written));
     }

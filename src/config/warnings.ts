@@ -2,6 +2,7 @@
 
 import { statSync } from 'node:fs';
 import { NetworkSet } from '../lib/network.ts';
+import { portWarnings } from './ports.ts';
 import type { Config, UpstreamConfig } from './schema.ts';
 import type { HostPort } from './values.ts';
 
@@ -15,6 +16,9 @@ export function isLoopback({ host }: HostPort): boolean {
 /** One line each, `section.key: what, and what of it`. */
 export function configWarnings(config: Config): string[] {
   return [
+    ...config.doubts,
+    ...portWarnings(config),
+    ...keyFileWarnings(config),
     ...Object.values(config.upstreams).flatMap(upstreamWarnings),
     ...listenerWarnings(config),
     ...redisWarnings(config),
@@ -26,6 +30,22 @@ export function configWarnings(config: Config): string[] {
     ...storeWarnings(config),
     ...portalWarnings(config),
   ];
+}
+
+/** Whoever has the key of a certificate can be the server. */
+function keyFileWarnings({ tls, portal }: Config): string[] {
+  const keys = [
+    ['tls.key', tls?.key],
+    ['portal.tls.key', portal?.tls?.key],
+  ] as const;
+  return keys.flatMap(([place, file]) => {
+    const mode = file === undefined ? 0 : (statSync(file, { throwIfNoEntry: false })?.mode ?? 0);
+    return (mode & 0o007) === 0
+      ? []
+      : [
+          `${place}: ${file} can be read or changed by every user of this machine; close it to them (chmod o= FILE)`,
+        ];
+  });
 }
 
 /** A backup that was copied back leaves it open to others; who can write it can be anybody. A warning, so that revoking works. */

@@ -124,3 +124,23 @@ export function atLeastOneLine(network: string): string {
   const prefix = Number(network.slice(address.length + 1));
   return address.includes(':') && prefix > 64 ? networkOf(address) : network;
 }
+
+/** A network as `parseNetwork` gives it, by its first address: `10.1.2.3/8` is `10.0.0.0/8`. */
+export function withoutHostBits(network: string): string {
+  const address = addressOf(network);
+  const bits = Number(network.slice(address.length + 1));
+  const isIPv6Text = address.includes(':');
+  // An IPv4 address at the end of an IPv6 one: nobody writes networks so.
+  if (isIPv6Text && address.includes('.')) return network;
+  const width = isIPv6Text ? 16 : 8;
+  const words = isIPv6Text
+    ? expandIPv6(address).map((group) => Number.parseInt(group, 16))
+    : address.split('.').map(Number);
+  const kept = words.map((word, index) => {
+    const host = width - Math.min(width, Math.max(0, bits - width * index));
+    return (word >> host) << host;
+  });
+  if (!isIPv6Text) return `${kept.join('.')}/${bits}`;
+  const text = kept.map((word) => word.toString(16)).join(':');
+  return `${new SocketAddress({ address: text, family: 'ipv6' }).address}/${bits}`;
+}

@@ -11,6 +11,7 @@ import {
   linkSync,
   openSync,
   readFileSync,
+  statSync,
   unlinkSync,
   writeSync,
 } from 'node:fs';
@@ -60,13 +61,55 @@ export async function openKeys({
     if (named.length === 0) createKeys(file, clock);
     // Read once more: another process may have made it, and a record with it, since it was found missing.
     keys = readKeys(file);
-    if (keys === undefined) {
-      throw new ConfigError(
-        `${file}: the keys file is missing, and the store holds app passwords that were made with it; ` +
-          'restore it from a backup (without it none of them can be used)',
-      );
-    }
+    if (keys === undefined) throw lost(file);
   }
+  checkNamed(file, keys, named);
+  return keys;
+}
+
+/**
+ * What `openKeys` would throw, without making anything: a keys file that is missing is right where the store holds no record,
+ * and can be made. `store` is null while there is none.
+ */
+export async function checkKeys({
+  file,
+  store,
+}: {
+  file: string;
+  store: Pick<Store, 'keyIds'> | null;
+}): Promise<void> {
+  const keys = readKeys(file);
+  const named = (await store?.keyIds()) ?? [];
+  if (keys !== undefined) checkNamed(file, keys, named);
+  else if (named.length > 0) throw lost(file);
+  else if (!mayMakeIn(dirname(file))) throw cannotMake(file, 'EACCES');
+}
+
+/** Whether a directory can be written, or made, by its mode: access(2) would ask for the real user, not the effective one. */
+function mayMakeIn(directory: string): boolean {
+  const stat = statSync(directory, { throwIfNoEntry: false });
+  if (stat === undefined) return dirname(directory) !== directory && mayMakeIn(dirname(directory));
+  const [uid, groups] = [process.geteuid?.(), [process.getegid?.(), ...(process.getgroups?.() ?? [])]];
+  if (uid === 0) return true;
+  const shift = uid === stat.uid ? 6 : groups.includes(stat.gid) ? 3 : 0;
+  return ((stat.mode >> shift) & 0o3) === 0o3;
+}
+
+function lost(file: string): ConfigError {
+  return new ConfigError(
+    `${file}: the keys file is missing, and the store holds app passwords that were made with it; ` +
+      'restore it from a backup (without it none of them can be used)',
+  );
+}
+
+function cannotMake(file: string, code: string | undefined): ConfigError {
+  return new ConfigError(
+    `${file}: the keys file cannot be made (${code}); its directory must be writable for Postern`,
+  );
+}
+
+/** Throws ConfigError for keys that records name and the file lacks. */
+function checkNamed(file: string, keys: SelectorKeys, named: readonly string[]): void {
   const known = new Set(keys.ids);
   const missing = named.filter((id) => !known.has(id));
   if (missing.length > 0) {
@@ -75,7 +118,6 @@ export async function openKeys({
         `name ${missing.length === 1 ? 'key' : 'keys'} ${missing.join(', ')}, which it lacks`,
     );
   }
-  return keys;
 }
 
 /** Undefined if the file is missing. */
@@ -167,8 +209,6 @@ function createKeys(file: string, clock: Clock): void {
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'EEXIST') return;
-    throw new ConfigError(
-      `${file}: the keys file cannot be made (${code}); its directory must be writable for Postern`,
-    );
+    throw cannotMake(file, code);
   }
 }

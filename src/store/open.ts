@@ -1,6 +1,7 @@
 // From the config's `store.url` to a store. What is not needed is not loaded: a command has the database in its own thread,
 // the running program in threads beside it.
 
+import { statSync } from 'node:fs';
 import type { Clock } from '../lib/clock.ts';
 import { ConfigError } from '../lib/errors.ts';
 import type { StoreOptions } from './sqlite-store.ts';
@@ -27,6 +28,18 @@ export async function openStoreOnce(url: string, { clock }: { clock: Clock }): P
   const deadline = () => clock.monotonic() + PATIENCE;
   const { store } = await SqliteDatabase.open(file, { role: 'writer', mode: 'create', clock, deadline });
   return store;
+}
+
+/** To look at what is there: makes and changes nothing. null if there is no database yet. */
+export async function openStoreToRead(
+  url: string,
+  { clock }: { clock: Clock },
+): Promise<UnwatchedStore | null> {
+  const file = sqliteFile(url);
+  if (statSync(file, { throwIfNoEntry: false }) === undefined) return null;
+  const { SqliteDatabase } = await import('./sqlite-database.ts');
+  const deadline = () => clock.monotonic() + PATIENCE;
+  return (await SqliteDatabase.open(file, { role: 'reader', mode: 'existing', clock, deadline })).store;
 }
 
 function sqliteFile(url: string): string {

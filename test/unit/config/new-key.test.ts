@@ -47,7 +47,7 @@ it('is refused with its place and what would be right', () => {
 });
 
 it('is printed as it could be written, without what is secret', () => {
-  const { file: _, ...config } = read('pigeons: { loft: ./loft, wordFile: ./word }\n');
+  const { file: _, doubts: __, ...config } = read('pigeons: { loft: ./loft, wordFile: ./word }\n');
   expect(render(extended, config).pigeons).toEqual({
     patience: '2h',
     loft: '/etc/postern/loft',

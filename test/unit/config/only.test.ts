@@ -30,6 +30,7 @@ describe('sections that are asked for alone', () => {
     const config = read(SMALL, 'store', 'keys', 'users');
     expect(config).toEqual({
       file: '/etc/postern/postern.yaml',
+      doubts: [],
       store: { url: 'sqlite:/etc/postern/data/postern.db' },
       keys: { file: '/etc/postern/data/keys.json' },
       users: { defaultDomain: null, netbiosDomains: {}, dnTemplates: [], dns: {}, directory: null },

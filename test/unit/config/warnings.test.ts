@@ -144,3 +144,78 @@ routes:
     expect(warnings(text.replace('29m', '30m').replace('passes: 4', 'passes: 5'))).toEqual([]);
   });
 });
+
+describe('ports', () => {
+  const listener = (protocol: string, port: number, tls: string) =>
+    configWarnings(
+      parse(
+        small(
+          '{ name: imaps, protocol: imap, address: "0.0.0.0:993", tls: implicit }',
+          `{ name: x, protocol: ${protocol}, address: "0.0.0.0:${port}", tls: ${tls}${tls === 'none' ? ', passwordsInClear: accepted' : ''} }`,
+        ),
+      ),
+    ).filter((line) => line.includes(' on port '));
+
+  it.each([
+    ['imap', 143, 'implicit', 'starttls'],
+    ['imap', 993, 'starttls', 'implicit'],
+    ['smtp', 587, 'implicit', 'starttls'],
+    ['smtp', 465, 'starttls', 'implicit'],
+    ['smtp', 465, 'none', 'implicit'],
+    ['ldap', 389, 'implicit', 'starttls'],
+    ['ldap', 636, 'starttls', 'implicit'],
+  ])('%s on %i with %s: the other side expects %s', (protocol, port, tls, usual) => {
+    expect(listener(protocol, port, tls)).toEqual([
+      `listeners[0].tls: is ${tls} on port ${port}, where the other side expects ${usual}; use that, or another port`,
+    ]);
+  });
+
+  it.each([
+    ['imap', 143, 'starttls'],
+    ['imap', 993, 'implicit'],
+    ['smtp', 587, 'starttls'],
+    ['smtp', 587, 'none'],
+    ['smtp', 465, 'implicit'],
+    ['ldap', 389, 'starttls'],
+    ['ldap', 636, 'implicit'],
+    ['imap', 1143, 'implicit'],
+    ['smtp', 2525, 'implicit'],
+  ])('%s on %i with %s is as usual', (protocol, port, tls) => {
+    expect(listener(protocol, port, tls)).toEqual([]);
+  });
+
+  it('of another protocol, and of upstreams', () => {
+    expect(listener('smtp', 993, 'implicit')).toEqual([
+      'listeners[0]: speaks smtp on port 993, which is that of imap; use one of its own',
+    ]);
+    expect(configWarnings(parse(small('imap.internal:993', 'imap.internal:143')))).toEqual([
+      'upstreams.dovecot.tls: is implicit on port 143, where the other side expects starttls; use that, or another port',
+    ]);
+  });
+});
+
+it.each([
+  [
+    '10.1.2.3/8',
+    'names one address, 10.1.2.3, and stands for all of 10.0.0.0/8; write 10.0.0.0/8, or 10.1.2.3 alone',
+  ],
+  [
+    '2001:db8::7/32',
+    'names one address, 2001:db8::7, and stands for all of 2001:db8::/32; write 2001:db8::/32, or 2001:db8::7 alone',
+  ],
+  [
+    '0.0.0.1/0',
+    'names one address, 0.0.0.1, and stands for all of 0.0.0.0/0; write 0.0.0.0/0, or 0.0.0.1 alone',
+  ],
+])('host bits: %s', (network, says) => {
+  expect(configWarnings(parse(`${SMALL}throttle: { exempt: [10.0.0.0/8, "${network}"] }\n`))).toEqual([
+    `throttle.exempt[1]: ${says}`,
+  ]);
+});
+
+it.each(['10.0.0.0/8', '10.1.2.3', '10.1.2.3/32', '2001:DB8::/32', '2001:db8:0::7/128', '::ffff:192.0.2.7'])(
+  'no host bits: %s',
+  (network) => {
+    expect(configWarnings(parse(`${SMALL}throttle: { exempt: ["${network}"] }\n`))).toEqual([]);
+  },
+);
