@@ -3,8 +3,9 @@
 //   `Alice Smith`                    the one entry that the configured filter finds; its `mail` is the user, or a name for it
 //   `cn=Alice Smith,ou=sales,dc=x`   that entry itself, if it is below the base: applications search, then bind as what they found
 //
-// Strangers make it ask, so all of it is bounded: one connection, so many questions at a time, fewer from one network, a time for
-// each, and answers are remembered, those for nobody apart from the others, so that random names push nobody out.
+// Strangers make it ask, so all of it is bounded: one connection, so many questions at a time, fewer from one network (name-turns.ts), a
+// time for the turn and for the answer, and answers are remembered, those for nobody apart from the others, so that random names push
+// nobody out.
 
 import type { Clock } from '../../lib/clock.ts';
 import { formatDn, isWithin, parseDn } from '../../lib/distinguished-name.ts';
@@ -12,6 +13,7 @@ import { fillFilter, type SearchFilter } from '../../lib/search-filter.ts';
 import type { UpstreamAddress } from '../../upstream/address.ts';
 import { UpstreamLoginError } from '../admission.ts';
 import type { DirectoryClient, Question } from './directory-client.ts';
+import { NameTurns } from './name-turns.ts';
 import { connectDirectory, type LdapUpstream, withDeadline } from './upstream.ts';
 import { ANY_ENTRY } from './user-entry.ts';
 
@@ -21,7 +23,7 @@ export interface NameRules {
   /** With `{login}` in it. */
   readonly filter: { readonly filter: SearchFilter };
   readonly attribute: string;
-  /** Milliseconds for one answer, from connecting on. */
+  /** Milliseconds for one answer, from connecting on; the turn to ask is waited for as long. */
   readonly timeout: number;
   /** Milliseconds. */
   readonly remember: number;
@@ -39,8 +41,6 @@ export type NameAnswer = { readonly name: string | null } | 'unavailable';
 
 /** Characters; names of people and entries have fewer. */
 const LONGEST_NAME = 1000;
-const MOST_AT_A_TIME = 64;
-const MOST_FROM_A_NETWORK = 8;
 /** Answers of each kind. */
 const MOST_REMEMBERED = 10_000;
 /** Milliseconds without a question after which the connection is closed. */
@@ -56,7 +56,7 @@ export class NameDirectory {
   readonly #somebody: Remembered;
   readonly #nobody: Remembered;
   readonly #underWay = new Map<string, Promise<NameAnswer>>();
-  readonly #networks = new Map<string, number>();
+  readonly #turns = new NameTurns();
   #connection: Promise<Connection> | undefined;
   #idle: NodeJS.Timeout | undefined;
 
@@ -66,31 +66,36 @@ export class NameDirectory {
     this.#nobody = new Remembered(deps.rules.remember, deps.clock);
   }
 
-  /** Never rejects for what a client or the directory sent. `network` is the client's. */
+  /** Never rejects for what a client or the directory sent. `network` is the client's, as `networkOf` gives it. */
   async lookUp(login: string, network: string): Promise<NameAnswer> {
     const question = questionFor(login, this.#deps.rules);
     if (question === undefined) return { name: null };
     const key = JSON.stringify([question.base, question.scope, login]);
-    const known = this.#somebody.get(key) ?? this.#nobody.get(key);
+    const known = this.#known(key);
     if (known !== undefined) return known;
-    const running = this.#underWay.get(key);
-    if (running !== undefined) return running;
-    const fromThere = this.#networks.get(network) ?? 0;
-    if (this.#underWay.size >= MOST_AT_A_TIME || fromThere >= MOST_FROM_A_NETWORK) return 'unavailable';
-    this.#networks.set(network, fromThere + 1);
-    const asked = this.#answer(question).then((answer) => {
-      if (answer !== 'unavailable') (answer.name === null ? this.#nobody : this.#somebody).set(key, answer);
-      return answer;
-    });
-    this.#underWay.set(key, asked);
+    if (!(await this.#turns.enter(network, this.#deps.rules.timeout))) return 'unavailable';
     try {
-      return await asked;
+      // Somebody else may have asked meanwhile.
+      return await (this.#known(key) ?? this.#ask(question, key));
     } finally {
-      this.#underWay.delete(key);
-      const left = (this.#networks.get(network) ?? 1) - 1;
-      if (left === 0) this.#networks.delete(network);
-      else this.#networks.set(network, left);
+      this.#turns.leave(network);
     }
+  }
+
+  /** What is remembered, or being asked. Not what somebody waits to ask: that would be to wait for another's turn. */
+  #known(key: string): NameAnswer | Promise<NameAnswer> | undefined {
+    return this.#somebody.get(key) ?? this.#nobody.get(key) ?? this.#underWay.get(key);
+  }
+
+  #ask(question: Question, key: string): Promise<NameAnswer> {
+    const asked = this.#answer(question)
+      .then((answer) => {
+        if (answer !== 'unavailable') (answer.name === null ? this.#nobody : this.#somebody).set(key, answer);
+        return answer;
+      })
+      .finally(() => this.#underWay.delete(key));
+    this.#underWay.set(key, asked);
+    return asked;
   }
 
   async #answer(question: Question): Promise<NameAnswer> {

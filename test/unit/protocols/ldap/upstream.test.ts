@@ -369,10 +369,79 @@ describe('whose a name is', () => {
     }
   });
 
+  /** Answers each question after a while, as a slow directory does. */
+  const slow =
+    (milliseconds: number, answer: Answer): Answer =>
+    (request, socket) => {
+      setTimeout(() => {
+        const said = answer(request, socket);
+        if (said instanceof Buffer && !socket.destroyed) socket.write(said);
+      }, milliseconds);
+      return undefined;
+    };
+  const nobody: Answer = ({ messageId }) => success(messageId, OP.searchResultDone);
+
+  test.each([
+    ['ten addresses', (n: number) => `203.0.${n % 10}.1/32`],
+    ['the addresses of a /24', (n: number) => `203.0.113.${n % 200}/32`],
+    ['the lines of a /48', (n: number) => `2001:db8:66:${(n + 1).toString(16)}::/64`],
+  ])(
+    'while the directory is slow, strangers from %s who ask for 400 names wait, and others get in',
+    async (_, from) => {
+      let alice = 0;
+      const { lookUp, asked } = await names(slow(20, nobody), { timeout: 60_000 });
+      const order: string[] = [];
+      const strangers = Array.from({ length: 400 }, (_, n) =>
+        lookUp(`guess ${n}`, from(n)).then((answer) => {
+          order.push('stranger');
+          return answer;
+        }),
+      );
+      await expect.poll(() => asked.length).toBeGreaterThan(0);
+      for (let n = 0; n < 14; n++) {
+        const before = order.length;
+        expect(await lookUp(`alice ${n}`, '192.0.2.7/32')).toEqual({ name: null });
+        // It waits for those who are being answered, and for one turn.
+        if (order.length - before <= 3 * 64) alice++;
+      }
+      expect(alice).toBe(14);
+      expect(new Set((await Promise.all(strangers)).map((answer) => JSON.stringify(answer)))).toEqual(
+        new Set(['{"name":null}']),
+      );
+    },
+  );
+
+  test('who asks for a name for which a stranger waits already, does not wait for the stranger’s turn', async () => {
+    const { lookUp, asked } = await names(slow(20, nobody), { timeout: 60_000 });
+    const order: number[] = [];
+    const strangers = Array.from({ length: 108 }, (_, n) =>
+      lookUp(`name ${n}`, '203.0.113.66/32').then(() => order.push(n)),
+    );
+    await expect.poll(() => asked.length).toBeGreaterThanOrEqual(8);
+    await lookUp('name 107', '192.0.2.7/32');
+    expect(order.length).toBeLessThan(90);
+    await Promise.all(strangers);
+    // It is asked once all the same.
+    expect(asked.filter((question) => question.includes('name 107'))).toHaveLength(1);
+  });
+
+  test('so many wait for a network and no more, and no longer than an answer may take', async () => {
+    const { lookUp } = await names(() => Buffer.alloc(0));
+    const startedAt = performance.now();
+    const many = Array.from({ length: 500 }, (_, index) => lookUp(`guess ${index}`, '198.51.100.1/32'));
+    let early = 0;
+    for (const one of many) void one.then(() => early++);
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(early).toBe(500 - 8 - 100);
+    expect(new Set(await Promise.all(many))).toEqual(new Set(['unavailable']));
+    // 200 ms in the line, and as many for the answer of those whose turn came.
+    expect(performance.now() - startedAt).toBeGreaterThan(190);
+  });
+
   test('one network may ask for so many at a time, and that keeps no other out', async () => {
     const { lookUp, asked } = await names(() => Buffer.alloc(0));
-    const many = Array.from({ length: 20 }, (_, index) => lookUp(`guess ${index}`, '198.51.100.1'));
-    const other = lookUp('alice', '192.0.2.7');
+    const many = Array.from({ length: 20 }, (_, index) => lookUp(`guess ${index}`, '198.51.100.1/32'));
+    const other = lookUp('alice', '192.0.2.7/32');
     await expect.poll(() => asked.length).toBe(9);
     expect(asked.filter((question) => question.includes('alice'))).toHaveLength(1);
     expect(new Set(await Promise.all([...many, other]))).toEqual(new Set(['unavailable']));
