@@ -12,6 +12,12 @@ const SOCKETS = 4;
  * client is not heard, and tries again a second later (RFC 6298 §2.1).
  */
 const BACKLOG = 4096;
+/**
+ * Milliseconds of silence before the kernel asks a client whether it is still there; ten times, a second apart, then the connection is
+ * closed. The NAT before a phone forgets it without a word, and the sessions that it has left there would be as many as a user may
+ * have (`limits.perUser`). No more often: Dovecot says something to a client in IDLE as often as that, and each time wakes a phone.
+ */
+const KEEP_ALIVE_AFTER = 120_000;
 
 export class Acceptors {
   readonly #onConnection: (socket: Socket) => void;
@@ -52,7 +58,13 @@ export class Acceptors {
   }
 
   #open(where: { host: string; port: number; reusePort?: boolean }): Promise<Server> {
-    const server = createServer({ allowHalfOpen: true, noDelay: true, keepAlive: true }, this.#onConnection);
+    const options = {
+      allowHalfOpen: true,
+      noDelay: true,
+      keepAlive: true,
+      keepAliveInitialDelay: KEEP_ALIVE_AFTER,
+    };
+    const server = createServer(options, this.#onConnection);
     return new Promise((resolve, reject) => {
       server.once('error', reject);
       server.listen({ ...where, backlog: BACKLOG }, () => {

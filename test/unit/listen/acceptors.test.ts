@@ -1,6 +1,7 @@
 // Several sockets on one address, and yet one owner of it.
 
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { connect, createServer, type Socket } from 'node:net';
 import { afterEach, describe, expect, test } from 'vitest';
 import { Acceptors } from '../../../src/listen/acceptors.ts';
@@ -63,4 +64,36 @@ describe('once it listens', () => {
     await expect(once(refused, 'connect')).rejects.toMatchObject({ code: 'ECONNREFUSED' });
     expect(await acceptors().listen({ host: HOST, port })).toBe(port);
   });
+});
+
+/** proc(5), /proc/net/tcp: seconds until the keepalive of the server's side of a connection is due; undefined: there is none. */
+function keepAliveIn(serverPort: number, clientPort: number): number | undefined {
+  const hex = (port: number) => port.toString(16).toUpperCase().padStart(4, '0');
+  const line = readFileSync('/proc/net/tcp', 'utf8')
+    .split('\n')
+    .map((text) => text.trim().split(/\s+/))
+    .find(
+      ([, local = '', remote = '']) =>
+        local.endsWith(`:${hex(serverPort)}`) && remote.endsWith(`:${hex(clientPort)}`),
+    );
+  const [kind, when] = line?.[5]?.split(':') ?? [];
+  // 2: a timer other than retransmission. USER_HZ is 100.
+  return kind === '02' ? Number.parseInt(when as string, 16) / 100 : undefined;
+}
+
+test('a client that is gone without a word is found out within minutes: sessions of a phone behind a NAT do not pile up', async () => {
+  const accepted: Socket[] = [];
+  const port = await acceptors((socket) => accepted.push(socket)).listen({ host: HOST, port: 0 });
+  const client = connect(port, HOST);
+  try {
+    await once(client, 'connect');
+    await expect.poll(() => accepted.length).toBe(1);
+    // The kernel's own default is two hours. Not too soon, either: each one wakes a phone.
+    const due = () => keepAliveIn(port, client.localPort as number);
+    await expect.poll(due).toBeGreaterThan(60);
+    expect(due()).toBeLessThanOrEqual(120);
+  } finally {
+    client.destroy();
+    for (const socket of accepted) socket.destroy();
+  }
 });
