@@ -34,14 +34,19 @@ export function crowdsOf(address: string): readonly string[] {
   return [48, 56, 64].map((prefix) => prefixOf(groups, prefix));
 }
 
-/** `bits` is at most 64. */
+/** `bits` is at most 64: so the last four groups are zeros, the longest run of them, and canonical text is theirs (RFC 5952 §4.2.3). */
 function prefixOf(groups: readonly string[], bits: number): string {
-  const kept = groups.slice(0, 4).map((group, index) => {
-    const own = Math.min(16, Math.max(0, bits - 16 * index));
-    return (Number.parseInt(group, 16) & (0xffff << (16 - own)) & 0xffff).toString(16);
-  });
-  const prefix = new SocketAddress({ address: `${kept.join(':')}::`, family: 'ipv6' }).address;
-  return `${prefix}/${bits}`;
+  let text = '';
+  let zeros = '';
+  for (let n = 0; n < 4; n++) {
+    const own = Math.min(16, Math.max(0, bits - 16 * n));
+    const group = Number.parseInt(groups[n] as string, 16) & (0xffff << (16 - own)) & 0xffff;
+    zeros += `${n === 0 ? '' : ':'}${group.toString(16)}`;
+    if (group === 0) continue;
+    text += zeros;
+    zeros = '';
+  }
+  return `${text}::/${bits}`;
 }
 
 function expandIPv6(address: string): string[] {

@@ -93,7 +93,7 @@ export class Connection {
     this.tls = { version: secured.getProtocol() ?? 'unknown', cipher: secured.getCipher().name };
   }
 
-  /** The client has said something: it does not give way to the next one that comes (limits.ts). */
+  /** The client has said a whole line, message or ClientHello: it does not give way to the next one that comes (limits.ts). */
   heard(): void {
     this.#place.heard();
   }

@@ -7,6 +7,7 @@ import type { Events } from '../events.ts';
 import { canonicalAddress, NetworkSet } from '../lib/network.ts';
 import type { SpokenProtocol } from '../lib/protocol.ts';
 import { Acceptors } from './acceptors.ts';
+import { helloIn } from './client-hello.ts';
 import { Connection, type Interruption } from './connection.ts';
 import { closeWith } from './goodbye.ts';
 import type { ConnectionLimits } from './limits.ts';
@@ -213,7 +214,6 @@ export class Listener {
   ): Promise<void> {
     const { events } = this.#deps;
     if (unnamed !== undefined && !(await this.#learnClient(connection, unnamed))) return;
-    connection.socket.once('data', () => connection.heard());
     if (listener.tls === 'implicit') {
       const started = await this.#startImplicitTls(connection, protocol);
       if (!started) return;
@@ -249,7 +249,7 @@ export class Listener {
   async #startImplicitTls(connection: Connection, protocol: ProtocolServer): Promise<boolean> {
     const { events } = this.#deps;
     const { socket } = connection;
-    const first = await firstBytes(socket);
+    const first = await firstBytes(socket, helloIn);
     if (first === undefined) {
       socket.destroy();
       return false;
@@ -266,6 +266,7 @@ export class Listener {
       else closeWith(socket, answer);
       return false;
     }
+    if (helloIn(first) === 'whole') connection.heard();
     socket.unshift(first);
     try {
       await connection.startTls();
@@ -303,17 +304,23 @@ function interrupt(connection: Connection, why: Interruption): void {
   else onInterrupt(why);
 }
 
-function firstBytes(socket: Socket): Promise<Buffer | undefined> {
+/** What the client says first, until `look` needs no more of it; undefined: it has gone before. */
+function firstBytes(socket: Socket, look: (bytes: Buffer) => string): Promise<Buffer | undefined> {
   return new Promise((resolve) => {
-    const done = (chunk?: Buffer) => {
+    let first: Buffer = Buffer.alloc(0);
+    const done = (bytes?: Buffer) => {
       socket.pause();
-      socket.off('data', done);
+      socket.off('data', onData);
       socket.off('end', ended);
       socket.off('close', ended);
-      resolve(chunk);
+      resolve(bytes);
+    };
+    const onData = (chunk: Buffer) => {
+      first = first.length === 0 ? chunk : Buffer.concat([first, chunk]);
+      if (look(first) !== 'more') done(first);
     };
     const ended = () => done(undefined);
-    socket.on('data', done);
+    socket.on('data', onData);
     socket.on('end', ended);
     socket.on('close', ended);
     // Reading a PROXY header has left it paused.

@@ -6,7 +6,7 @@ import type { WaitingRoom } from './waiting-room.ts';
 export type ConnectionBound = 'connections' | 'perNetwork' | 'beforeLogin' | 'fileDescriptors';
 
 export type Stage =
-  /** Not a byte from the client yet. */
+  /** Not a whole line, message or ClientHello from the client yet. */
   | 'silent'
   | 'talking'
   /** Its login is under way. */
@@ -24,8 +24,10 @@ interface PlaceSteps {
 export class Place {
   readonly #steps: PlaceSteps;
   #stage: Stage = 'silent';
-  /** For the limits only, as are the next four. Until the place is named: a word of its own that no network is called. */
-  network: string;
+  /** When it was given: milliseconds, monotonic. */
+  readonly since: number;
+  /** For the limits only, as are the next four. The widest first. Until the place is named: a word of its own that no network is called. */
+  networks: readonly string[];
   isNamed = false;
   /** When its first word came: milliseconds, monotonic. */
   talksSince = 0;
@@ -36,8 +38,9 @@ export class Place {
   /** Called when another connection takes the place: this one is to be closed. */
   onGivenWay: ((bound: ConnectionBound) => void) | undefined;
 
-  constructor(unnamed: string, steps: PlaceSteps) {
-    this.network = unnamed;
+  constructor(unnamed: string, since: number, steps: PlaceSteps) {
+    this.networks = [unnamed];
+    this.since = since;
     this.#steps = steps;
   }
 
@@ -55,7 +58,7 @@ export class Place {
     return this.#steps.name(address);
   }
 
-  /** The client has said something. */
+  /** The client has said something whole. */
   heard(): void {
     if (this.#stage === 'silent') this.#move('talking');
   }

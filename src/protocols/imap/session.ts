@@ -52,6 +52,7 @@ async function serve(connection: Connection, deps: ImapDeps): Promise<void> {
 }
 
 async function step(dialogue: Dialogue, frame: Frame | Ended): Promise<Next> {
+  if (frame.kind === 'complete' || frame.kind === 'literal') dialogue.connection.heard();
   switch (frame.kind) {
     case 'complete':
       return command(dialogue, frame.bytes);

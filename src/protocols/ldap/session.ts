@@ -39,6 +39,7 @@ function handle(dialogue: Dialogue, message: Buffer): Promise<void> | undefined 
     dialogue.goodbye('malformed', 'client_error');
     return undefined;
   }
+  dialogue.connection.heard();
   if (!dialogue.hasBound) {
     dialogue.requests++;
     if (dialogue.requests > MAX_REQUESTS) {

@@ -109,6 +109,7 @@ async function turn(dialogue: Dialogue): Promise<Next> {
 async function step(dialogue: Dialogue, line: Line | Ended<Break>): Promise<Next> {
   switch (line.kind) {
     case 'line':
+      dialogue.connection.heard();
       return command(dialogue, line.bytes);
     case 'too long':
       await dialogue.settle();

@@ -180,7 +180,7 @@ describe('where a bound is reached, another gives way', () => {
 
   test('somebody who fails all the time, from however many networks: failing wins no time', () => {
     const { limits, gone, talking, pass } = setting({ beforeLogin: 30 });
-    const strangers = Array.from({ length: 30 }, (_, i) => talking(`192.0.2.${i}`));
+    const strangers = Array.from({ length: 30 }, (_, i) => talking(`10.${i}.0.1`));
     for (const _ of ['9 s', '18 s']) {
       expect(limits.enter('198.51.100.1')).toBe('beforeLogin');
       pass(9000);
