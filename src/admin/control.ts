@@ -55,11 +55,15 @@ export async function startControl(path: string, deps: ControlDeps): Promise<Ser
     throw new ConfigError(`control.socket: ${path} is there already and is no socket`);
   }
   rmSync(path, { force: true });
-  const server = createServer(async (incoming, response) => {
-    const { status, body } = await answer(incoming, deps).catch(() => badRequest('the body is not JSON'));
-    response.writeHead(status, { 'content-type': 'application/json' });
-    response.end(JSON.stringify(body));
-  });
+  // Whoever may use it is trusted, but a command that hangs must not hold its connection for ever.
+  const server = createServer(
+    { requestTimeout: 10_000, headersTimeout: 5_000 },
+    async (incoming, response) => {
+      const { status, body } = await answer(incoming, deps).catch(() => badRequest('the body is not JSON'));
+      response.writeHead(status, { 'content-type': 'application/json' });
+      response.end(JSON.stringify(body));
+    },
+  );
   // The socket is never open to others, not for a moment: it is made under this mask.
   const mask = process.umask(0o177);
   try {

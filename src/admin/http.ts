@@ -1,8 +1,9 @@
 // What operators and orchestrators ask over HTTP: /metrics, /livez, /readyz. It has no secrets and changes nothing, but
 // belongs on an address that only they reach.
 
-import { createServer, type Server } from 'node:http';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Metrics } from '../lib/metrics.ts';
+import { limitConnections } from '../listen/http-connections.ts';
 
 export interface AdminDeps {
   readonly metrics: Pick<Metrics<never>, 'render'>;
@@ -16,20 +17,22 @@ export interface AdminDeps {
 
 /** Milliseconds between two looks for connections that are past the deadlines below. */
 const CHECK_INTERVAL = 1000;
+const MOST_CONNECTIONS = 100;
 
 /** Rejects with Node's error (EADDRINUSE, EACCES). */
 export async function startAdmin(
   address: { host: string; port: number },
   deps: AdminDeps,
 ): Promise<{ server: Server; port: number }> {
-  const server = createServer({ connectionsCheckingInterval: CHECK_INTERVAL }, async (request, response) => {
+  const server = createServer({ connectionsCheckingInterval: CHECK_INTERVAL });
+  limitConnections(server, { most: MOST_CONNECTIONS, perNetwork: MOST_CONNECTIONS });
+  server.on('request', async (request: IncomingMessage, response: ServerResponse) => {
     const { status, type, body } = await answer(request.method ?? '', request.url ?? '', deps);
     response.writeHead(status, { 'content-type': type, 'cache-control': 'no-store' });
     response.end(request.method === 'HEAD' ? undefined : body);
   });
   server.requestTimeout = 10_000;
   server.headersTimeout = 5_000;
-  server.maxConnections = 100;
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
     server.listen(address.port, address.host, resolve);

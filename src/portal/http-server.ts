@@ -2,9 +2,8 @@
 
 import { createServer, type Server } from 'node:http';
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:https';
-import type { Socket } from 'node:net';
 import type { Events } from '../events.ts';
-import { canonicalAddress, networkOf } from '../lib/network.ts';
+import { limitConnections } from '../listen/http-connections.ts';
 import { PORTAL_CONNECTIONS, type PortalTerms } from './terms.ts';
 
 const MOST_CONNECTIONS_PER_NETWORK = 60;
@@ -32,24 +31,11 @@ export function httpServer(
   server.requestTimeout = deadlines.request;
   server.keepAliveTimeout = deadlines.keepAlive;
   server.timeout = deadlines.idle;
-  server.maxConnections = PORTAL_CONNECTIONS;
-  const counts = new Map<string, number>();
-  server.on('connection', (socket: Socket) => {
-    const address = canonicalAddress(socket.remoteAddress ?? '');
-    if (address === undefined || isProxy(address)) return;
-    const network = networkOf(address);
-    const count = (counts.get(network) ?? 0) + 1;
-    if (count > MOST_CONNECTIONS_PER_NETWORK) {
-      events.portalRejected('connections');
-      socket.destroy();
-      return;
-    }
-    counts.set(network, count);
-    socket.once('close', () => {
-      const left = (counts.get(network) ?? 1) - 1;
-      if (left > 0) counts.set(network, left);
-      else counts.delete(network);
-    });
+  limitConnections(server, {
+    most: PORTAL_CONNECTIONS,
+    perNetwork: MOST_CONNECTIONS_PER_NETWORK,
+    isProxy,
+    onRejected: () => events.portalRejected('connections'),
   });
   return server;
 }

@@ -98,19 +98,10 @@ describe('anything else', () => {
   });
 });
 
-test('connections that send no request do not keep probes out for long', async () => {
-  admin.server.headersTimeout = 100;
+test('connections that send no request do not keep probes out', async () => {
   const silent = Array.from({ length: 100 }, () => connect(admin.port, '127.0.0.1').on('error', () => {}));
   await Promise.all(silent.map((socket) => once(socket, 'connect')));
-  await expect(ask('/livez')).rejects.toThrow();
-  await expect
-    .poll(() =>
-      ask('/livez').then(
-        ({ ok }) => ok,
-        () => false,
-      ),
-    )
-    .toBe(true);
+  for (let n = 0; n < 5; n++) expect((await ask('/livez')).status).toBe(200);
   for (const socket of silent) socket.destroy();
 });
 
