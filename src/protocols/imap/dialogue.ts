@@ -4,7 +4,7 @@ import type { Events } from '../../events.ts';
 import type { Connection } from '../../listen/connection.ts';
 import { closeWith } from '../../listen/goodbye.ts';
 import type { AdmissionDeps } from '../admission.ts';
-import { Framer } from './framer.ts';
+import { CLEAR_BOUNDS, CLIENT_BOUNDS, Framer } from './framer.ts';
 import { Inbox } from './inbox.ts';
 import { GOODBYES, type Goodbye, preLoginCapabilities } from './replies.ts';
 import type { ImapUpstream } from './upstream.ts';
@@ -91,7 +91,8 @@ export class Dialogue {
   }
 
   #open(): Inbox {
-    const inbox = new Inbox(this.connection.socket, new Framer('announced'));
+    const bounds = this.connection.mayLogIn ? CLIENT_BOUNDS : CLEAR_BOUNDS;
+    const inbox = new Inbox(this.connection.socket, new Framer('announced', bounds));
     this.connection.onInterrupt = (why) => inbox.interrupt(why);
     return inbox;
   }

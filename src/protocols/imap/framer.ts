@@ -19,6 +19,11 @@ export interface FrameBounds {
 /** RFC 2971 §3.3 lets ID have 30 pairs with values of 1,024 octets, each of which may be quoted or a literal. */
 export const CLIENT_BOUNDS: FrameBounds = { line: 8192, literal: 16_384, command: 65_536 };
 
+/**
+ * Before TLS, where there is nothing to do but to turn it on: as much as an ID of 30 pairs has, without escapes, and no literal of a login.
+ */
+export const CLEAR_BOUNDS: FrameBounds = { line: 8192, literal: 1024, command: 34_816 };
+
 export type Frame =
   /** A whole command or response: literals inline behind their `{n}CRLF`, the last CRLF taken off. */
   | { readonly kind: 'complete'; readonly bytes: Buffer }
@@ -171,9 +176,11 @@ export class Framer {
   }
 
   #reset(buffer: Buffer, start: number, end: number): void {
-    this.#buffer = start === end ? EMPTY : buffer;
-    this.#start = start === end ? 0 : start;
-    this.#end = start === end ? 0 : end;
+    // A few octets must not keep all that came with them.
+    const isLittle = (end - start) * 2 < buffer.length;
+    this.#buffer = start === end ? EMPTY : isLittle ? Buffer.from(buffer.subarray(start, end)) : buffer;
+    this.#start = start === end || isLittle ? 0 : start;
+    this.#end = start === end ? 0 : this.#start + (end - start);
     this.#line = this.#start;
     this.#scanned = this.#start;
   }
@@ -181,7 +188,9 @@ export class Framer {
   /** Room for `more` octets. Doubles, so that a peer that trickles does not make us copy all it sent each time. */
   #grow(more: number): void {
     const used = this.unread;
-    const grown = Buffer.allocUnsafe(Math.max(used * 2, used + more, 512));
+    const grown = Buffer.allocUnsafeSlow(
+      Math.max(Math.min(used * 2, this.#bounds.command), used + more, 512),
+    );
     this.#buffer.copy(grown, 0, this.#start, this.#end);
     this.#line -= this.#start;
     this.#scanned -= this.#start;

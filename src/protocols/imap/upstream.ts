@@ -77,8 +77,6 @@ export interface JoinableUpstream {
 
 /** What a login's answers may measure. Untagged data can be alerts and the like, not mailboxes. */
 const UPSTREAM_BOUNDS: FrameBounds = { line: 65_536, literal: 65_536, command: 131_072 };
-/** Octets of what an ID command says: servers bound their lines, Dovecot's at 64 KiB, most others at 8. */
-const MAX_ID_ARGUMENT = 8000;
 /** Untagged responses to one command. */
 const MAX_UNTAGGED = 100;
 
@@ -162,7 +160,7 @@ async function identify(dialogue: UpstreamDialogue, target: ImapUpstream, login:
   // What a client says of itself must not make the line one that the upstream refuses: its last words go first.
   const theirs = [...(login.clientId ?? [])].slice(0, ID_BOUNDS.pairs - ours.length);
   let argument = encodeIdFields(new Map([...theirs, ...ours]));
-  while (argument.length > MAX_ID_ARGUMENT && theirs.pop() !== undefined) {
+  while (argument.length > ID_BOUNDS.passedOn && theirs.pop() !== undefined) {
     argument = encodeIdFields(new Map([...theirs, ...ours]));
   }
   if (argument !== 'NIL') await dialogue.command(`ID ${argument}`, { tolerant: true });

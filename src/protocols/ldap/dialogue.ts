@@ -7,7 +7,7 @@ import { closeWith } from '../../listen/goodbye.ts';
 import { spentBuffers } from '../../upstream/spent-buffers.ts';
 import { type SpliceSweep, sweepOf } from '../../upstream/splice-sweep.ts';
 import type { AdmissionDeps } from '../admission.ts';
-import { Framer, MOST_BEFORE_BIND } from './framer.ts';
+import { Framer, MOST_BEFORE_BIND, MOST_IN_CLEAR } from './framer.ts';
 import type { Relay, RelayEnd } from './relay.ts';
 import { type Goodbye, goodbyeNotice } from './replies.ts';
 import type { DirectoryPolicy, LdapUpstream, openDirectory } from './upstream.ts';
@@ -53,7 +53,7 @@ export class Dialogue {
   readonly done: Promise<void>;
   readonly #handle: Handler;
   readonly #sweep: SpliceSweep;
-  #framer = new Framer();
+  #framer: Framer;
   #isWorking = false;
   #isReading = false;
   #clientEnded = false;
@@ -68,6 +68,7 @@ export class Dialogue {
     this.connection = connection;
     this.deps = deps;
     this.#handle = handle;
+    this.#framer = this.#newFramer();
     this.#sweep = sweepOf(deps.clock);
     this.done = new Promise((resolve) => {
       this.#finish = resolve;
@@ -131,7 +132,7 @@ export class Dialogue {
   async startTls(answer: Buffer): Promise<void> {
     const { connection } = this;
     this.#detach();
-    this.#framer = new Framer();
+    this.#framer.clear();
     // Nobody reads during the handshake: a deadline that comes then destroys the connection.
     connection.onInterrupt = undefined;
     connection.socket.write(answer);
@@ -143,6 +144,7 @@ export class Dialogue {
       return;
     }
     connection.onInterrupt = (why) => this.#interrupt(why);
+    this.#framer = this.#newFramer();
     this.#attach();
   }
 
@@ -174,6 +176,10 @@ export class Dialogue {
     } else if (now - this.#progressAt >= this.deps.idle) {
       this.goodbye('idle', 'idle');
     }
+  }
+
+  #newFramer(): Framer {
+    return new Framer(this.connection.mayLogIn ? MOST_BEFORE_BIND : MOST_IN_CLEAR);
   }
 
   #read(): void {

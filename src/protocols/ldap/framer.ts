@@ -7,6 +7,9 @@ import { BER, lengthAt, lengthOctets, MAX_HEADER } from './ber.ts';
 /** Octets of a message before Bind: many times a Bind, and little enough that every stranger that may connect can send as much. */
 export const MOST_BEFORE_BIND = 65_536;
 
+/** Octets of a message before TLS, where there is nothing to do but to turn it on and to read the root DSE. */
+export const MOST_IN_CLEAR = 16_384;
+
 /** Why there are no more messages, for ever: what comes is no SEQUENCE of definite length, or is longer than may be. */
 export type FramingError = 'malformed' | 'too-large';
 

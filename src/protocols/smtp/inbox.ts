@@ -140,7 +140,7 @@ export class Inbox<R extends string> {
       return this.#skipped > MOST_SKIPPED ? ENDLESS : undefined;
     }
     const unread = this.#unread;
-    this.#unread = end + 1 === unread.length ? NOTHING : unread.subarray(end + 1);
+    this.#unread = rest(unread, end + 1);
     this.#searched = 0;
     if (this.#skipped > 0) {
       this.#skipped = 0;
@@ -162,4 +162,18 @@ export class Inbox<R extends string> {
     this.#wake = undefined;
     wake?.();
   }
+}
+
+/** What comes from there on. A few octets must not keep all that came with them. */
+function rest(bytes: Buffer, from: number): Buffer {
+  const left = bytes.length - from;
+  if (left === 0) return NOTHING;
+  return left * 2 < bytes.buffer.byteLength ? copy(bytes.subarray(from)) : bytes.subarray(from);
+}
+
+/** In memory of its own, not in a pool's. */
+function copy(bytes: Buffer): Buffer {
+  const copied = Buffer.allocUnsafeSlow(bytes.length);
+  bytes.copy(copied);
+  return copied;
 }
