@@ -1,6 +1,6 @@
 # Postern as an image: compiled JavaScript and its dependencies on a base without a shell or a package manager.
 #
-#   docker run --read-only -v postern-data:/var/lib/postern -v ./postern:/etc/postern:ro -p 993:993 -p 465:465 postern
+#   docker run --read-only --stop-timeout 40 -v postern-data:/var/lib/postern -v ./postern:/etc/postern:ro -p 993:993 -p 465:465 postern
 #
 # with a -p for each listener, and in ./postern the configuration, postern.yaml, with the certificates and secrets that it
 # names: readable for group 65532, and the secrets for nobody else (chgrp -R 65532 postern; chmod -R g+rX,o= postern).
@@ -36,6 +36,8 @@ USER 65532:65532
 VOLUME /var/lib/postern
 # IMAP, SMTP, LDAP, the portal behind a reverse proxy, and the admin address, as the examples have them.
 EXPOSE 143 993 587 465 389 636 8080 9090
+# Sessions have limits.drain (30 s) from then on: let the container have longer than docker's 10 s (--stop-timeout).
+STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=30s --timeout=10s --start-period=10s \
   CMD ["/nodejs/bin/node", "/app/bin/postern.js", "healthcheck"]
 # 16 MiB, V8's own bound, for each half of the young generation are 17 KiB more for each of 2,000 sessions and no faster.

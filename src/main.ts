@@ -8,6 +8,7 @@ import { passwordCommand } from './cli/password.ts';
 import { printConfigCommand } from './cli/print-config.ts';
 import { serveCommand } from './cli/serve.ts';
 import { sessionsCommand } from './cli/sessions.ts';
+import { storeCommand } from './cli/store.ts';
 import type { Terminal } from './cli/terminal.ts';
 import { throttleCommand } from './cli/throttle.ts';
 import { isUnavailable } from './cli/unavailable.ts';
@@ -26,6 +27,7 @@ const COMMANDS: readonly ((terminal: Terminal, env: NodeJS.ProcessEnv) => Comman
   sessionsCommand,
   throttleCommand,
   auditCommand,
+  storeCommand,
   checkConfigCommand,
   printConfigCommand,
   healthcheckCommand,

@@ -1,6 +1,7 @@
 // The control socket: how commands talk to the running process. HTTP with JSON over a Unix socket of mode 0600, so that
 // the file's owner is who may use it.
 //
+//   GET  /readyz                               → { "ready", "status" }, always with 200
 //   GET  /sessions                             → [{ id, user, protocol, … }]
 //   POST /sessions/end  {"id"} | {"user"}      → { "ended": n }
 //   GET  /throttle                             → { "sharing", "blocks": [{ kind, network, user, until }] }
@@ -17,6 +18,8 @@ import type { LiveSessions } from '../sessions/live-sessions.ts';
 import type { Throttle } from '../throttle/throttle.ts';
 
 export interface ControlDeps {
+  /** As the admin address says it, for who has none. */
+  readonly readiness: () => { ready: boolean; status: string };
   readonly sessions: Pick<LiveSessions, 'list' | 'end'>;
   readonly limits: {
     readonly throttle: Pick<Throttle, 'list' | 'clear'>;
@@ -46,7 +49,7 @@ const MAX_BODY = 16_384;
  * something else than a socket is there.
  */
 export async function startControl(path: string, deps: ControlDeps): Promise<Server> {
-  if (await answers(path)) {
+  if (await isListening(path)) {
     throw new ConfigError(`control.socket: another process answers on ${path}; is Postern running already?`);
   }
   const present = lstatSync(path, { throwIfNoEntry: false });
@@ -89,6 +92,8 @@ async function answer(
   deps: ControlDeps,
 ): Promise<{ status: number; body: unknown }> {
   switch (`${incoming.method} ${incoming.url}`) {
+    case 'GET /readyz':
+      return { status: 200, body: deps.readiness() };
     case 'GET /sessions':
       return { status: 200, body: deps.sessions.list() };
     case 'POST /sessions/end':
@@ -172,7 +177,8 @@ async function readBody(incoming: IncomingMessage): Promise<unknown> {
   return JSON.parse(Buffer.concat(chunks).toString());
 }
 
-function answers(path: string): Promise<boolean> {
+/** Whether a process listens on the socket. */
+export function isListening(path: string): Promise<boolean> {
   return new Promise((resolve) => {
     const probe = connect(path, () => {
       probe.destroy();

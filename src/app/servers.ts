@@ -48,9 +48,11 @@ export async function startServers(deps: ServersDeps, started: AsyncDisposableSt
   };
 }
 
-async function startControlSocket({ inForce, lasting, events }: ServersDeps, started: AsyncDisposableStack) {
+async function startControlSocket(deps: ServersDeps, started: AsyncDisposableStack) {
+  const { inForce, lasting, events } = deps;
   const { sessions, limits, audit } = lasting;
   const control = await startControl(inForce.config.control.socket, {
+    readiness: () => readiness(deps),
     sessions,
     limits,
     audit: (deed) => audit.record({ ...deed, by: 'cli', from: null }),
@@ -59,21 +61,26 @@ async function startControlSocket({ inForce, lasting, events }: ServersDeps, sta
   started.defer(() => closeServer(control));
 }
 
+/** Whether this process should get connections, and in a word why not. */
+function readiness({ lasting, status }: ServersDeps): { ready: boolean; status: string } {
+  const isReady = status() === 'ready';
+  const isDegraded = isReady && lasting.limits.sharing === 'degraded';
+  return { ready: isReady, status: isDegraded ? 'degraded' : status() };
+}
+
 /** Its port; undefined if there is to be none. */
 async function startAdminServer(
-  { inForce, lasting, metrics, events, status }: ServersDeps,
+  deps: ServersDeps,
   started: AsyncDisposableStack,
 ): Promise<number | undefined> {
+  const { inForce, lasting, metrics, events } = deps;
   const { admin: address } = inForce.config;
   if (address === null) return undefined;
-  const { gate, limits } = lasting;
+  const { gate } = lasting;
   const admin = await startAdmin(address, {
     metrics,
     beforeScrape: () => events.verificationQueue(gate.verifier.length),
-    readiness: () => ({
-      ready: status() === 'ready',
-      status: status() === 'ready' && limits.sharing === 'degraded' ? 'degraded' : status(),
-    }),
+    readiness: () => readiness(deps),
     onAcceptFailed: (error) => events.acceptFailed('admin', error),
   }).catch((error: unknown) => {
     throw new ConfigError(cannotListen('admin.address', address, error));

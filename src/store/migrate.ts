@@ -31,6 +31,13 @@ export async function migrate(db: Kysely<Schema>, at: number): Promise<void> {
   });
 }
 
+/** Whether it is a store of Postern's at all. Throws ConfigError if a newer Postern made it. */
+export async function checkMigrations(db: Kysely<Schema>): Promise<boolean> {
+  const applied = await appliedMigrations(db);
+  missing(applied);
+  return applied.length > 0;
+}
+
 /** Names of those that were run, in order; none for a database that is no store of Postern's. */
 export async function appliedMigrations(db: Kysely<Schema>): Promise<string[]> {
   const tables = await db.introspection.getTables();

@@ -4,6 +4,7 @@
 import { statSync } from 'node:fs';
 import type { Clock } from '../lib/clock.ts';
 import { ConfigError } from '../lib/errors.ts';
+import type { RestoredStore, StoreCopy } from './backup.ts';
 import type { StoreOptions } from './sqlite-store.ts';
 import type { Store, UnwatchedStore } from './store.ts';
 
@@ -40,6 +41,20 @@ export async function openStoreToRead(
   const { SqliteDatabase } = await import('./sqlite-database.ts');
   const deadline = () => clock.monotonic() + PATIENCE;
   return (await SqliteDatabase.open(file, { role: 'reader', mode: 'existing', clock, deadline })).store;
+}
+
+/** See backup.ts. Rejects with ConfigError, too, if the URL is no file's. */
+export async function backUpStore(url: string, target: string): Promise<StoreCopy> {
+  const file = sqliteFile(url);
+  const { backUp } = await import('./backup.ts');
+  return backUp(file, target);
+}
+
+/** See backup.ts. */
+export async function restoreStore(url: string, source: string, at: Date): Promise<RestoredStore> {
+  const file = sqliteFile(url);
+  const { restore } = await import('./backup.ts');
+  return restore(source, file, at);
 }
 
 function sqliteFile(url: string): string {

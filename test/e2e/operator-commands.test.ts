@@ -85,11 +85,20 @@ describe('healthcheck', () => {
     expect(stderr).not.toMatch(/internal error/);
   });
 
-  test('no admin address in the config: 64; a config with a mistake: 78', async () => {
+  test('a config with a mistake in what it reads: 78', async () => {
     const config = base({ imap: await freePort(), admin: await freePort(), socket: './none.sock' });
-    const { admin: _, ...without } = config;
-    expect((await beside({ ...without, admin: null }, 'healthcheck')).code).not.toBe(0);
-    expect((await beside({ ...config, hostnam: 'x' }, 'healthcheck')).code).toBe(78);
+    expect((await beside({ ...config, admin: { adress: 'x' } }, 'healthcheck')).code).toBe(78);
+  });
+
+  test('without an admin address it asks the control socket', async () => {
+    const config = { imap: await freePort(), admin: await freePort(), socket: './none.sock' };
+    const without = { ...base(config), admin: null };
+    expect(await beside(without, 'healthcheck')).toMatchObject({ code: 69, stdout: '' });
+    expect(await beside(without, 'healthcheck', '--live')).toMatchObject({ code: 69, stdout: '' });
+    // Of the process that runs, though the config that is asked with knows no admin address.
+    const running = { ...without, control: { socket: './control.sock' } };
+    expect(await beside(running, 'healthcheck')).toMatchObject({ code: 0, stdout: 'ready\n' });
+    expect(await beside(running, 'healthcheck', '--live')).toMatchObject({ code: 0, stdout: 'alive\n' });
   });
 });
 

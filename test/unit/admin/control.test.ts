@@ -34,6 +34,7 @@ const limits = {
 const acceptErrors: Error[] = [];
 const deeds: Deed[] = [];
 const deps = {
+  readiness: () => ({ ready: false, status: 'draining' }),
   sessions,
   limits,
   audit: async (deed: Deed) => void deeds.push(deed),
