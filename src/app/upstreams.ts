@@ -38,7 +38,8 @@ export function makeUpstreams(
       ...target,
       health: isSame ? old.health : new UpstreamHealth({ ...placeOf(target), clock, events }),
       onConnected: (_address, seconds) => events.upstreamConnected(name, seconds),
-      onFailed: (address, error) => events.upstreamFailed(name, addressText(address), error.message),
+      onFailed: (address, error, login) =>
+        events.upstreamFailed(name, addressText(address), error.message, login),
     });
   }
   for (const [name, { health }] of before) {

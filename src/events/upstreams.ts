@@ -5,6 +5,12 @@ import { type MetricTable, SECONDS } from '../lib/metrics.ts';
 import { printable } from './fields.ts';
 import type { Subject } from './subject.ts';
 
+/** Whose login at an upstream it was. */
+export interface UpstreamLogin {
+  readonly session: string;
+  readonly user: string;
+}
+
 export const UPSTREAM_METRICS = {
   postern_upstream_up: {
     type: 'gauge',
@@ -36,10 +42,10 @@ export function upstreamEvents({ log, metrics }: Subject<keyof typeof UPSTREAM_M
     upstreamGone(upstream: string) {
       metrics.remove('postern_upstream_up', { upstream });
     },
-    /** One connection to it, which does not mean that the next will fail. */
-    upstreamFailed(upstream: string, address: string, detail: string) {
+    /** One connection to it, which does not mean that the next will fail. `login`: whose, if it was past the greeting. */
+    upstreamFailed(upstream: string, address: string, detail: string, login?: UpstreamLogin) {
       log.warn(
-        { event: 'upstream_failed', upstream, address, detail: printable(detail) },
+        { event: 'upstream_failed', upstream, address, ...login, detail: printable(detail) },
         'a connection to the upstream failed',
       );
     },
@@ -56,10 +62,10 @@ export function upstreamEvents({ log, metrics }: Subject<keyof typeof UPSTREAM_M
         'upstream address is up again',
       );
     },
-    /** A misconfiguration that only the operator can mend. */
-    upstreamRefusedPostern(upstream: string, reason: Reason, detail: string) {
-      log.error(
-        { event: 'upstream_refused', upstream, reason, detail: printable(detail) },
+    /** A misconfiguration that only the operator can mend; `upstream_closed` may be that of one user, or no more than a restart. */
+    upstreamRefusedPostern(upstream: string, reason: Reason, detail: string, login?: UpstreamLogin) {
+      log[reason === 'upstream_closed' ? 'warn' : 'error'](
+        { event: 'upstream_refused', upstream, reason, ...login, detail: printable(detail) },
         'upstream login failed',
       );
     },

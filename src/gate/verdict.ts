@@ -53,6 +53,7 @@ export const UNAVAILABLE_REASONS = [
   'hash_queue',
   'overloaded',
   'upstream_unreachable',
+  'upstream_closed',
   'upstream_refused_postern',
   'upstream_protocol',
   'upstream_unauthenticate',

@@ -141,7 +141,10 @@ async function openSession<U>(
     if (live.ended !== undefined) return takenBack(live.ended);
     if (error instanceof UpstreamLoginError) {
       if (error.reason !== 'upstream_unreachable' && error.reason !== 'session_ended') {
-        deps.events.upstreamRefusedPostern(admitted.upstream, error.reason, error.message);
+        deps.events.upstreamRefusedPostern(admitted.upstream, error.reason, error.message, {
+          session: id,
+          user,
+        });
       }
       return { kind: 'unavailable', reason: error.reason };
     }

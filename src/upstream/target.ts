@@ -31,7 +31,11 @@ export interface LoginTarget extends UpstreamTarget {
   readonly loginDeadline: number;
   readonly onConnected: (address: UpstreamAddress, seconds: number) => void;
   /** It was connected, and then went or fell silent. Failed connections are for its health to tell. */
-  readonly onFailed: (address: UpstreamAddress, error: Error) => void;
+  readonly onFailed: (
+    address: UpstreamAddress,
+    error: Error,
+    login?: { readonly session: string; readonly user: string },
+  ) => void;
 }
 
 /** Whether an upstream is told where a client is: `secure` means over TLS, or to this machine (its address is `remoteAddress`). */

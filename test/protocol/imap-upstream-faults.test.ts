@@ -190,12 +190,6 @@ describe('an upstream that fails during the login', () => {
     ],
     ['says BAD', { on: [[/^(\S+) AUTH/, '$1 BAD what\r\n']] }, 'upstream_refused_postern'],
     ['is unavailable itself', { on: [[/^(\S+) AUTH/, '$1 NO [UNAVAILABLE] no\r\n']] }, 'upstream_protocol'],
-    ['says BYE', { on: [[/^(\S+) AUTH/, '* BYE shutting down\r\n']] }, 'upstream_protocol'],
-    [
-      'says BYE and OK',
-      { on: [[/^(\S+) AUTH/, '* BYE shutting down\r\n$1 OK hi\r\n']] },
-      'upstream_protocol',
-    ],
     ['says BYE to ID', { on: [[/^(\S+) ID/, '* BYE no\r\n']] }, 'upstream_protocol'],
     ['answers another tag', { on: [[/^(\S+) AUTH/, 'p99 OK hi\r\n']] }, 'upstream_protocol'],
     ['talks without end', { on: [[/^(\S+) AUTH/, '* 1 EXISTS\r\n'.repeat(500)]] }, 'upstream_protocol'],
@@ -256,8 +250,10 @@ describe('an upstream that fails during the login', () => {
     ['says nothing to ID', { on: [[/^(\S+) ID/, null]] }],
     ['says nothing to the credentials', { on: [[/^(\S+) AUTH/, null]] }],
     ['says half a line', { on: [[/^(\S+) AUTH/, '* OK hal']] }],
-    ['ends the connection', { on: [[/^(\S+) AUTH/, (upstream) => upstream.end()]] }],
-    ['resets the connection', { on: [[/^(\S+) AUTH/, (upstream) => upstream.drop()]] }],
+    [
+      'ends the connection before it has the credentials',
+      { on: [[/^(\S+) ID/, (upstream) => upstream.end()]] },
+    ],
   ] satisfies [string, Script][])('%s: unreachable', async (_, script) => {
     await using postern = await startSetting({ script, upstream: SOON });
     await expectUnavailable(postern, 'upstream_unreachable');
@@ -265,8 +261,45 @@ describe('an upstream that fails during the login', () => {
     expect(await postern.logged('upstream_failed')).toMatchObject({
       address: `127.0.0.1:${postern.upstream.port}`,
       detail: expect.stringMatching(/^no end of the login|closed the connection/),
+      // Whose login it was.
+      user: 'alice@example.com',
+      session: postern.events('login')[0]?.session,
     });
   });
+
+  test.each([
+    ['ends the connection', { on: [[/^(\S+) AUTH/, (upstream) => upstream.end()]] }, ''],
+    ['resets the connection', { on: [[/^(\S+) AUTH/, (upstream) => upstream.drop()]] }, ''],
+    ['says BYE', { on: [[/^(\S+) AUTH/, '* BYE shutting\x07 down\r\n']] }, ': "shutting? down"'],
+    ['says BYE and OK', { on: [[/^(\S+) AUTH/, '* BYE [X] later\r\n$1 OK hi\r\n']] }, ': "later"'],
+    ['says BYE behind its OK', { on: [[/^(\S+) CAPABILITY/, '* BYE no such user\r\n']] }, ': "no such user"'],
+    ['repeats the password', { on: [[/^(\S+) AUTH/, `* BYE <${MASTER.password}>\r\n`]] }, ''],
+    ['repeats the message', { on: [[/^\S+ AUTHENTICATE PLAIN (\S+)/, '* BYE bad blob $1!\r\n']] }, ''],
+  ] satisfies [string, Script, string][])(
+    '%s once it has the credentials: that is about the user, and no fault of the address',
+    async (_, script, words) => {
+      await using postern = await startSetting({ script });
+      await expectUnavailable(postern, 'upstream_closed');
+      await expectNothingLeft(postern);
+      const [login] = postern.events('login');
+      expect(await postern.logged('upstream_refused')).toMatchObject({
+        level: 'warn',
+        upstream: 'script',
+        reason: 'upstream_closed',
+        session: login?.session,
+        user: 'alice@example.com',
+        detail: expect.stringContaining(
+          `it ended the connection once it had the credentials${words}; its log says why: does it know the user (Dovecot: userdb)?`,
+        ),
+      });
+      // The next user is sent there as before.
+      expect(postern.events(/^upstream_(failed|down)$/)).toEqual([]);
+      postern.upstream.setScript({});
+      await using client = await postern.client();
+      await client.send(`a LOGIN alice ${postern.password}\r\n`);
+      await client.expect('a OK …');
+    },
+  );
 
   test('and repeats the credentials that it refuses: the log does not', async () => {
     await using postern = await startSetting({

@@ -101,14 +101,17 @@ describe('at the greeting', () => {
   });
 });
 
-describe.each<[step: string, pattern: RegExp, more: Partial<SmtpUpstream>, permanent: string]>([
-  ['EHLO', /^EHLO/, {}, 'upstream_protocol'],
-  ['XCLIENT', /^XCLIENT/, XCLIENT_LOGIN, 'upstream_refused_postern'],
-  ['AUTH', /^AUTH/, {}, 'upstream_refused_postern'],
-])('at %s', (step, pattern, more, permanent) => {
+describe.each<
+  [step: string, pattern: RegExp, more: Partial<SmtpUpstream>, permanent: string, closed: string]
+>([
+  ['EHLO', /^EHLO/, {}, 'upstream_protocol', 'upstream_unreachable'],
+  // From here on it knows who the user is, and may have closed because of that.
+  ['XCLIENT', /^XCLIENT/, XCLIENT_LOGIN, 'upstream_refused_postern', 'upstream_closed'],
+  ['AUTH', /^AUTH/, {}, 'upstream_refused_postern', 'upstream_closed'],
+])('at %s', (step, pattern, more, permanent, closed) => {
   test.each<[string, SmtpReaction, reason: string, RegExp]>([
     ['4xx', '454 4.7.0 not now\r\n', 'upstream_unreachable', /: 454 4.7.0$/],
-    ['421', '421 4.3.2 closing\r\n', 'upstream_unreachable', /: 421 4.3.2$/],
+    ['421', '421 4.3.2 closing\r\n', closed, /: 421 4.3.2$|ended the connection.*: "4\.3\.2 closing"/],
     ['432, too many connections', '432 4.3.2 limit\r\n', 'upstream_unreachable', /: 432 4.3.2$/],
     ['5xx', '535 5.7.8 no\r\n', permanent, /: 535 5.7.8$/],
     ['5xx, and closes', (upstream) => upstreamSays(upstream, '535 no\r\n'), permanent, /: 535$/],
@@ -118,8 +121,8 @@ describe.each<[step: string, pattern: RegExp, more: Partial<SmtpUpstream>, perma
     ['10 MB', '250-x\r\n'.repeat(1_500_000), 'upstream_protocol', /more than 100 lines/],
     ['silence', null, 'upstream_unreachable', /no end of the login/],
     ['a reply without end', '250-x\r\n250', 'upstream_unreachable', /no end of the login/],
-    ['the end of the connection', end, 'upstream_unreachable', /closed the connection/],
-    ['a reset', drop, 'upstream_unreachable', /broke: ECONNRESET|closed the connection/],
+    ['the end of the connection', end, closed, /closed the connection|ended the connection/],
+    ['a reset', drop, closed, /broke: ECONNRESET|closed the connection|ended the connection/],
   ])('%s', async (_, reaction, reason, message) => {
     const outcome = await refusal({ on: [[pattern, reaction]] }, { ...more, ...deadlines(message) });
     expect(outcome.reason).toBe(reason);

@@ -43,6 +43,8 @@ export interface DovecotOptions {
   /** In the place of another, which is stopped, or beside it with its master user. */
   readonly ports?: Dovecot['ports'];
   readonly master?: Dovecot['master'];
+  /** The only users that its userdb knows: `alice@example.com`. Everybody unless told. */
+  readonly users?: readonly string[];
   /** A submission service too, which relays to the server on this port of 127.0.0.1. */
   readonly relayPort?: number;
 }
@@ -103,8 +105,7 @@ passdb {
   args = password=${userPassword}
 }
 userdb {
-  driver = static
-  args = uid=${owner.uid} gid=${owner.gid} home=${mail}/%u
+  ${options.users === undefined ? `driver = static\n  args = uid=${owner.uid} gid=${owner.gid} home=${mail}/%u` : `driver = passwd-file\n  args = ${secretFile('users', options.users.map((user) => `${user}::${owner.uid}:${owner.gid}::${mail}/${user}::\n`).join(''))}`}
 }
 first_valid_uid = 1
 first_valid_gid = 1

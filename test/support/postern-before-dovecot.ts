@@ -20,6 +20,8 @@ export interface ChainOptions {
   readonly tls?: 'implicit' | 'starttls';
   /** How it logs in there; `plain` unless told. */
   readonly method?: 'plain' | 'master-suffix';
+  /** The only users that Dovecot's userdb knows; everybody unless told. */
+  readonly users?: readonly string[];
   /** YAML: sections that stand in place of the usual ones, `upstreams` and `routes` aside. */
   readonly config?: string;
 }
@@ -29,7 +31,8 @@ export async function startPosternBeforeDovecot(options: ChainOptions = {}): Pro
   await using started = new AsyncDisposableStack();
   const pki = started.use(await createPki());
   const certificate = await pki.issue();
-  const dovecot = started.use(await startDovecot({ certificate }));
+  const { users } = options;
+  const dovecot = started.use(await startDovecot({ certificate, ...(users !== undefined && { users }) }));
   const postern = started.use(
     await startPostern({
       certificate,

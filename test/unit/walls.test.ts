@@ -21,6 +21,7 @@ const SOCKETS = ['node:net', 'node:tls', 'node:http', 'node:https', 'node:dgram'
 const PROTOCOL = [
   'protocols/sasl.ts',
   'protocols/admission.ts',
+  'protocols/upstream-closed.ts',
   'gate/verdict.ts',
   'upstream/',
   'sessions/',
@@ -38,6 +39,7 @@ const WALLS: readonly Wall[] = [
   { of: 'protocols/pop3/', may: PROTOCOL },
   { of: 'protocols/ldap/', may: PROTOCOL },
   { of: 'protocols/sasl.ts', may: ['lib/'] },
+  { of: 'protocols/upstream-closed.ts', may: ['protocols/admission.ts', 'lib/'] },
   { of: 'protocols/admission.ts', may: ['gate/verdict.ts', 'sessions/', 'listen/', 'events.ts', 'lib/'] },
   // What verdicts look like is the gate's interface: words only.
   { of: 'gate/verdict.ts', may: ['lib/', 'passwords/record.ts'] },

@@ -19,6 +19,7 @@ import { type LoginTarget, maySendClientAddress, type UpstreamTarget } from '../
 import { startTls } from '../../upstream/tls.ts';
 import { UpstreamLoginError } from '../admission.ts';
 import { encodePlain } from '../sasl.ts';
+import { upstreamClosed } from '../upstream-closed.ts';
 import { type FrameBounds, Framer } from './framer.ts';
 import { Inbox } from './inbox.ts';
 import {
@@ -115,7 +116,7 @@ async function withDeadline(
     dialogue.socket.destroy();
     // It answered, and then went or fell silent: the operator wants to know that as much as a refused connection.
     if (error instanceof UpstreamLoginError && error.reason === 'upstream_unreachable') {
-      target.onFailed(dialogue.address, error);
+      target.onFailed(dialogue.address, error, { session: login.sessionId, user: login.user });
     }
     throw error;
   } finally {
@@ -195,6 +196,7 @@ async function sendCredentials(
   const { authorizationId, name } = identities(method, user);
   const options = { ...collect, refusedAs: 'upstream_refused_postern' } as const;
   const offered = dialogue.capabilities ?? new Set();
+  dialogue.presented = method.password;
   if (offered.has('AUTH=PLAIN')) {
     const message = encodePlain(authorizationId, name, method.password);
     return offered.has('SASL-IR')
@@ -244,6 +246,8 @@ class UpstreamDialogue {
   readonly address: UpstreamAddress;
   readonly #inbox: Inbox;
   capabilities: ReadonlySet<string> | undefined;
+  /** Once it is sent. */
+  presented: Secret | undefined;
   #failure: UpstreamLoginError | undefined;
   #commands = 0;
 
@@ -298,6 +302,7 @@ class UpstreamDialogue {
         this.socket.write(`${continuation ?? ''}\r\n`);
         continuation = undefined;
       } else if (response.type === 'BYE') {
+        if (this.presented !== undefined) throw upstreamClosed(response.text, this.presented);
         throw new UpstreamLoginError('upstream_protocol', `it said BYE to ${name}`);
       } else if (response.tag !== '*') {
         throw new UpstreamLoginError('upstream_protocol', `its answer to ${name} is not IMAP`);
@@ -320,8 +325,11 @@ class UpstreamDialogue {
       if (response !== undefined) return { ...response, bytes: frame.bytes };
       throw new UpstreamLoginError('upstream_protocol', 'it does not speak IMAP');
     }
-    if (frame.kind === 'ended')
-      throw new UpstreamLoginError('upstream_unreachable', 'it closed the connection');
+    if (frame.kind === 'ended') {
+      throw this.presented === undefined
+        ? new UpstreamLoginError('upstream_unreachable', 'it closed the connection')
+        : upstreamClosed('', this.presented);
+    }
     throw new UpstreamLoginError('upstream_protocol', 'a response is too long');
   }
 }

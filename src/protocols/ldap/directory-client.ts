@@ -10,6 +10,7 @@ import type { UnavailableReason } from '../../gate/verdict.ts';
 import type { SearchFilter } from '../../lib/search-filter.ts';
 import type { Secret } from '../../lib/secret.ts';
 import { UpstreamLoginError } from '../admission.ts';
+import { upstreamClosed } from '../upstream-closed.ts';
 import { encodeFilter } from './filter.ts';
 import { Framer } from './framer.ts';
 import { encodeBind, encodeExtended, encodeSearch } from './requests.ts';
@@ -60,6 +61,8 @@ interface Pending {
 
 export class DirectoryClient {
   readonly socket: Socket;
+  /** The password that it gets with the Bind for one user's login: if the connection ends behind that, it is about that login. */
+  presented: Secret | undefined;
   readonly #framer = new Framer(MOST_OCTETS);
   readonly #pending = new Map<number, Pending>();
   #lastId = 0;
@@ -69,7 +72,7 @@ export class DirectoryClient {
     this.#read();
     if (this.#framer.unread > MOST_OCTETS) this.fail('upstream_protocol', 'it says what it was not asked');
   };
-  readonly #onEnd = () => this.fail('upstream_unreachable', 'it closed the connection');
+  readonly #onEnd = () => this.#closed('', 'it closed the connection');
 
   constructor(socket: Socket) {
     this.socket = socket;
@@ -85,11 +88,22 @@ export class DirectoryClient {
 
   /** Ends the connection, and all that is asked for on it, with this error. */
   fail(reason: UnavailableReason, message: string): void {
+    this.#end(new UpstreamLoginError(reason, message));
+  }
+
+  /** It has taken its leave, with these words. */
+  #closed(words: string, message: string): void {
+    const { presented } = this;
+    if (presented === undefined) this.fail('upstream_unreachable', message);
+    else this.#end(upstreamClosed(words, presented));
+  }
+
+  #end(failure: UpstreamLoginError): void {
     if (this.#failure !== undefined) return;
-    this.#failure = new UpstreamLoginError(reason, message);
+    this.#failure = failure;
     this.letGo();
     this.socket.destroy();
-    for (const { reject } of this.#pending.values()) reject(this.#failure);
+    for (const { reject } of this.#pending.values()) reject(failure);
     this.#pending.clear();
   }
 
@@ -164,8 +178,10 @@ export class DirectoryClient {
   #take(envelope: Envelope): Fault | undefined {
     const { messageId, op } = envelope;
     if (messageId === 0) {
-      const code = readResult(envelope)?.code;
-      return ['upstream_unreachable', `it sent a Notice of Disconnection, result ${resultText(code)}`];
+      const { code, diagnostic = '' } = readResult(envelope) ?? {};
+      const notice = `Notice of Disconnection, result ${resultText(code)}`;
+      this.#closed(diagnostic === '' ? notice : `${notice}: ${diagnostic}`, `it sent a ${notice}`);
+      return undefined;
     }
     const pending = this.#pending.get(messageId);
     if (pending === undefined) return ['upstream_protocol', 'it answered what it was not asked'];

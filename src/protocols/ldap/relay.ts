@@ -352,7 +352,8 @@ export class Relay {
 
   #fault(what: string): void {
     const { events, live } = this.#options;
-    events.upstreamRefusedPostern(live.info.upstream, 'upstream_protocol', what);
+    const { id: session, user } = live.info;
+    events.upstreamRefusedPostern(live.info.upstream, 'upstream_protocol', what, { session, user });
     this.#client.goodbye('upstreamFault', 'upstream_error');
   }
 }

@@ -82,11 +82,13 @@ export async function openDirectory(target: LdapUpstream, login: DirectoryLogin)
     clock,
     client: { source, destination },
   });
-  return withDeadline(client, address, target, signal, async () => {
+  const steps = async () => {
+    client.presented = target.login.password;
     await client.bind(target.login.dn, target.login.password);
     const userDn = target.userEntry === null ? null : await findUserEntry(client, target.userEntry, user);
     return { socket: client.socket, rest: client.letGo(), userDn };
-  });
+  };
+  return withDeadline(client, address, target, signal, steps, { session: login.sessionId, user });
 }
 
 /** A connection on which nothing was said yet but StartTLS. Rejects with UpstreamLoginError, or with the signal's reason. */
@@ -131,6 +133,7 @@ export async function withDeadline<T>(
   target: LdapUpstream,
   signal: AbortSignal | undefined,
   steps: () => Promise<T>,
+  login?: Parameters<LdapUpstream['onFailed']>[2],
 ): Promise<T> {
   const late = setTimeout(
     () => client.fail('upstream_unreachable', 'no end of the login'),
@@ -145,7 +148,7 @@ export async function withDeadline<T>(
     client.socket.destroy();
     // It answered, and then went or fell silent: the operator wants to know that as much as a refused connection.
     if (error instanceof UpstreamLoginError && error.reason === 'upstream_unreachable')
-      target.onFailed(address, error);
+      target.onFailed(address, error, login);
     throw error;
   } finally {
     clearTimeout(late);

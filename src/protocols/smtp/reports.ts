@@ -20,11 +20,14 @@ export function refused(
 }
 
 /** The upstream could not be logged in to again. What only the operator can mend is told as at a login. */
-export function upstreamFailed({ deps }: Dialogue, { admitted }: Submission, error: unknown): void {
+export function upstreamFailed({ deps }: Dialogue, { live, admitted }: Submission, error: unknown): void {
   if (!(error instanceof UpstreamLoginError)) return;
   const { reason, message } = error;
   if (reason !== 'upstream_unreachable' && reason !== 'session_ended')
-    deps.events.upstreamRefusedPostern(admitted.upstream, reason, message);
+    deps.events.upstreamRefusedPostern(admitted.upstream, reason, message, {
+      session: live.info.id,
+      user: admitted.user,
+    });
 }
 
 /** What became of a message for which recipients had been taken. `reply`: the upstream's, to DATA or to the message. */

@@ -15,10 +15,13 @@ export type GoneWhy = 'closed' | 'silent' | 'nonsense' | 'given_up';
 export class UpstreamGoneError extends Error {
   override readonly name = 'UpstreamGoneError';
   readonly why: GoneWhy;
+  /** Its last words, where it had some to say; untrusted, and not fit for a log as they are. */
+  readonly words: string;
 
-  constructor(why: GoneWhy, message: string) {
+  constructor(why: GoneWhy, message: string, words = '') {
     super(message);
     this.why = why;
+    this.words = words;
   }
 }
 

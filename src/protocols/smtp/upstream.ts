@@ -18,6 +18,7 @@ import { type LoginTarget, maySendClientAddress, type UpstreamTarget } from '../
 import { startTls } from '../../upstream/tls.ts';
 import { UpstreamLoginError } from '../admission.ts';
 import { encodePlain } from '../sasl.ts';
+import { upstreamClosed } from '../upstream-closed.ts';
 import { enhancedCode, extensionsIn, type SmtpReply } from './reply.ts';
 import { UpstreamDialogue, UpstreamGoneError } from './upstream-dialogue.ts';
 import { takesLogin, xclientCommand } from './upstream-xclient.ts';
@@ -125,18 +126,25 @@ async function logIn(
   target: SmtpUpstream,
   login: SmtpLogin,
 ): Promise<UpstreamSession> {
+  /** It has been told who the user is, with Postern's password or on trust. */
+  let isTold = false;
   try {
     await withDeadline(dialogue, target.loginDeadline, login.signal, async () => {
       if (target.tls !== 'starttls') await hello(dialogue, login.hostname, target.login.method === 'none');
+      isTold = target.login.method === 'xclient';
       await tellClient(dialogue, target, login);
+      isTold = target.login.method !== 'none';
       await authenticate(dialogue, target.login, login.user);
     });
     return dialogue;
   } catch (thrown) {
-    const error = thrown instanceof UpstreamGoneError ? loginErrorOf(thrown, login.signal) : thrown;
+    const error =
+      thrown instanceof UpstreamGoneError
+        ? loginErrorOf(thrown, login.signal, isTold ? target.login : null)
+        : thrown;
     // It answered, and then went or fell silent: the operator wants to know that as much as a refused connection.
     if (error instanceof UpstreamLoginError && error.reason === 'upstream_unreachable') {
-      target.onFailed(dialogue.address, error);
+      target.onFailed(dialogue.address, error, { session: login.sessionId, user: login.user });
     }
     throw error;
   }
@@ -163,8 +171,15 @@ async function withDeadline<T>(
   }
 }
 
-function loginErrorOf({ why, message }: UpstreamGoneError, signal: AbortSignal): UpstreamLoginError {
+/** `told`: how Postern had logged in by then, if it had. */
+function loginErrorOf(
+  { why, message, words }: UpstreamGoneError,
+  signal: AbortSignal,
+  told: SmtpLoginMethod | null,
+): UpstreamLoginError {
   if (signal.aborted) return new UpstreamLoginError('session_ended', message);
+  if (why === 'closed' && told !== null)
+    return upstreamClosed(words, 'password' in told ? told.password : null);
   return new UpstreamLoginError(why === 'nonsense' ? 'upstream_protocol' : 'upstream_unreachable', message);
 }
 
@@ -285,8 +300,9 @@ function failure(
   what: string,
   answer: SmtpReply,
   permanent: 'upstream_protocol' | 'upstream_refused_postern',
-): UpstreamLoginError {
+): UpstreamLoginError | UpstreamGoneError {
   const message = `${what}: ${answer.code} ${enhancedCode(answer)}`.trimEnd();
+  if (answer.code === 421) return new UpstreamGoneError('closed', message, answer.lines.join(' '));
   const isTemporary = answer.code >= 400 && answer.code < 500;
   const isRefusal = answer.code >= 500;
   if (isTemporary) return new UpstreamLoginError('upstream_unreachable', message);
