@@ -7,6 +7,7 @@ import { CERTIFICATE_METRICS, certificateEvents } from './events/certificates.ts
 import { CONFIG_METRICS, configEvents } from './events/config.ts';
 import { CONNECTION_METRICS, connectionEvents } from './events/connections.ts';
 import { internalErrorEvents } from './events/internal-error.ts';
+import { LIMIT_METRICS, limitEvents } from './events/limits.ts';
 import { LOGIN_METRICS, loginEvents } from './events/logins.ts';
 import { OVERLOAD_METRICS, overloadEvents } from './events/overload.ts';
 import { PORTAL_METRICS, portalEvents } from './events/portal.ts';
@@ -32,6 +33,7 @@ export const METRICS = {
   ...SESSION_METRICS,
   ...SUBMISSION_METRICS,
   ...CONNECTION_METRICS,
+  ...LIMIT_METRICS,
   ...UPSTREAM_METRICS,
   ...STORE_METRICS,
   ...OVERLOAD_METRICS,
@@ -61,6 +63,7 @@ export function createEvents({
     ...sessionEvents(subject),
     ...submissionEvents(subject),
     ...connectionEvents(subject),
+    ...limitEvents(subject),
     ...upstreamEvents(subject),
     ...storeEvents(subject),
     ...overloadEvents(subject),

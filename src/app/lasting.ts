@@ -1,6 +1,7 @@
 // What lasts, whatever is reloaded: the store, and all that is counted, remembered or joined.
 
 import type { Config } from '../config/config.ts';
+import type { LimitsInForce } from '../events/limits.ts';
 import type { Events } from '../events.ts';
 import { ForgetRevoked } from '../gate/forget-revoked.ts';
 import { Parking } from '../gate/parking.ts';
@@ -37,8 +38,14 @@ export async function startLasting(
   const store = started.use(await openStore(config.store.url, { clock, onChange: events.storeChanged }));
   const keys = await openKeys({ file: config.keys.file, store });
   const sessions = started.use(new LiveSessions({ store, clock, events, perUser: bounds.perUser }));
-  const limits = started.use(await startThrottle({ settings: config.throttle, redis, clock, events }));
-  const verifier = new Verifier({ ...appPasswords.hash, onVerified: events.passwordVerified });
+  const limits = started.use(
+    await startThrottle({ settings: config.throttle, redis, clock, events, onAsked: events.redisAsked }),
+  );
+  const verifier = new Verifier({
+    ...appPasswords.hash,
+    onVerified: events.passwordVerified,
+    onRun: events.passwordHashed,
+  });
   const remembered = new RememberedVerifications(appPasswords.remember, clock);
   const onFailed = (error: unknown) => events.storeFailed('remembered check', error);
   started.use(new ForgetRevoked({ store, remembered, onFailed }));
@@ -49,6 +56,7 @@ export async function startLasting(
   const connections = new ConnectionLimits({ ...bounds, fileDescriptors: fileDescriptors(config, events) });
   const turns = new Turns({ ...ATTEMPTS_PER_TURN, newcomers: () => connections.newcomers });
   const { throttle } = limits;
+  events.limitsInForce(limitsOf(config, connections));
   const audit = createAudit({ store, clock, events });
   return {
     /** What gates are made with. */
@@ -67,12 +75,25 @@ export async function startLasting(
       verifier.configure(next.appPasswords.hash);
       remembered.configure(next.appPasswords.remember);
       parking.configure(parkingBounds(next));
+      events.limitsInForce(limitsOf(next, connections));
     },
   };
 }
 
 function parkingBounds({ throttle }: Config): { total: number; perNetwork: number } {
   return { total: throttle.parked, perNetwork: throttle.parkedPerNetwork };
+}
+
+function limitsOf({ limits, appPasswords: { hash } }: Config, connections: ConnectionLimits): LimitsInForce {
+  return {
+    'limits.connections': limits.connections,
+    fileDescriptors: connections.fileDescriptors,
+    'limits.beforeLogin': limits.beforeLogin,
+    'limits.perNetwork': limits.perNetwork,
+    'limits.perUser': limits.perUser,
+    'appPasswords.hash.queue': hash.queue,
+    'appPasswords.hash.concurrency': hash.concurrency,
+  };
 }
 
 /** The connections that there are file descriptors for. */

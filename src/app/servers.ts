@@ -76,10 +76,13 @@ async function startAdminServer(
   const { inForce, lasting, metrics, events } = deps;
   const { admin: address } = inForce.config;
   if (address === null) return undefined;
-  const { gate } = lasting;
+  const { gate, connections } = lasting;
   const admin = await startAdmin(address, {
     metrics,
-    beforeScrape: () => events.verificationQueue(gate.verifier.length),
+    beforeScrape() {
+      events.verificationQueue(gate.verifier.length);
+      events.connectionsBeforeLogin(connections.beforeLogin);
+    },
     readiness: () => readiness(deps),
     onAcceptFailed: (error) => events.acceptFailed('admin', error),
   }).catch((error: unknown) => {

@@ -26,6 +26,11 @@ const CONNECTION_LIMITS = ['connections', 'perNetwork', 'beforeLogin', 'fileDesc
 
 export const CONNECTION_METRICS = {
   postern_connections: { type: 'gauge', help: 'Open client connections.', labels: { listener: 'listener' } },
+  postern_connections_before_login: {
+    type: 'gauge',
+    help: 'Open client connections on which nobody has logged in.',
+    labels: {},
+  },
   postern_connections_rejected_total: {
     type: 'counter',
     help: 'Client connections closed because a limit was reached: those that gave way, and new ones for which nobody did.',
@@ -59,6 +64,9 @@ export function connectionEvents({ log, metrics, isWorthWarning }: Subject<keyof
     },
     connectionClosed(listener: string) {
       metrics.add('postern_connections', { listener }, -1);
+    },
+    connectionsBeforeLogin(count: number) {
+      metrics.set('postern_connections_before_login', {}, count);
     },
     connectionRejected(facts: {
       listener: string;

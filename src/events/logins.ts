@@ -46,6 +46,11 @@ export const LOGIN_METRICS = {
     labels: { protocol: SPOKEN_PROTOCOLS, verdict: words(REASONS_OF), reason: REASONS },
     has: ({ verdict, reason }) => REASONS_OF[verdict as LoginVerdict].some((one) => one === reason),
   },
+  postern_listener_logins_total: {
+    type: 'counter',
+    help: 'The same attempts by listener.',
+    labels: { listener: 'listener', verdict: words(REASONS_OF) },
+  },
   postern_login_seconds: {
     type: 'histogram',
     help: 'Time from reading an admitted attempt to its answer, the upstream login included.',
@@ -56,6 +61,12 @@ export const LOGIN_METRICS = {
     type: 'counter',
     help: 'argon2id runs that verified an app password, by result.',
     labels: { result: ['match', 'mismatch'] },
+  },
+  postern_verification_seconds: {
+    type: 'histogram',
+    help: 'Time that argon2id runs waited for their turn, and that they took; runs that hash a new app password too.',
+    labels: { phase: ['wait', 'run'] },
+    buckets: SECONDS,
   },
   postern_verification_queue_length: {
     type: 'gauge',
@@ -69,6 +80,7 @@ export function loginEvents({ log, metrics }: Subject<keyof typeof LOGIN_METRICS
     login(connection: ConnectionFacts, login: LoginFacts) {
       const { protocol, verdict, reason } = login;
       metrics.increment('postern_logins_total', { protocol, verdict, reason });
+      metrics.increment('postern_listener_logins_total', { listener: connection.listener, verdict });
       if (verdict === 'admitted') metrics.observe('postern_login_seconds', { protocol }, login.seconds);
       const line = {
         event: 'login',
@@ -81,6 +93,11 @@ export function loginEvents({ log, metrics }: Subject<keyof typeof LOGIN_METRICS
     },
     passwordVerified(result: 'match' | 'mismatch') {
       metrics.increment('postern_password_verifications_total', { result });
+    },
+    /** In seconds. */
+    passwordHashed(wait: number, run: number) {
+      metrics.observe('postern_verification_seconds', { phase: 'wait' }, wait);
+      metrics.observe('postern_verification_seconds', { phase: 'run' }, run);
     },
     verificationQueue(length: number) {
       metrics.set('postern_verification_queue_length', {}, length);

@@ -1,6 +1,6 @@
 // Upstreams: connections to them, and whether their addresses are up.
 
-import type { Reason } from '../gate/verdict.ts';
+import { type Reason, UNAVAILABLE_REASONS } from '../gate/verdict.ts';
 import { type MetricTable, SECONDS } from '../lib/metrics.ts';
 import { printable } from './fields.ts';
 import type { Subject } from './subject.ts';
@@ -10,6 +10,8 @@ export interface UpstreamLogin {
   readonly session: string;
   readonly user: string;
 }
+
+const FAILURES = UNAVAILABLE_REASONS.filter((reason) => reason.startsWith('upstream_'));
 
 export const UPSTREAM_METRICS = {
   postern_upstream_up: {
@@ -22,6 +24,17 @@ export const UPSTREAM_METRICS = {
     help: 'Time to connect to an upstream: TCP, TLS and greeting.',
     labels: { upstream: 'upstream' },
     buckets: SECONDS,
+  },
+  postern_upstream_login_seconds: {
+    type: 'histogram',
+    help: 'Time from dialling an upstream to being logged in there for a user.',
+    labels: { upstream: 'upstream' },
+    buckets: SECONDS,
+  },
+  postern_upstream_failures_total: {
+    type: 'counter',
+    help: 'What clients were turned away or cut off for, by upstream.',
+    labels: { upstream: 'upstream', reason: FAILURES },
   },
 } as const satisfies MetricTable;
 
@@ -62,8 +75,16 @@ export function upstreamEvents({ log, metrics }: Subject<keyof typeof UPSTREAM_M
         'upstream address is up again',
       );
     },
+    upstreamLoggedIn(upstream: string, seconds: number) {
+      metrics.observe('postern_upstream_login_seconds', { upstream }, seconds);
+    },
+    /** To a client that wants to log in; why not is `upstreamFailed`'s and `upstreamDown`'s to tell. */
+    upstreamUnreachable(upstream: string) {
+      metrics.increment('postern_upstream_failures_total', { upstream, reason: 'upstream_unreachable' });
+    },
     /** A misconfiguration that only the operator can mend; `upstream_closed` may be that of one user, or no more than a restart. */
     upstreamRefusedPostern(upstream: string, reason: Reason, detail: string, login?: UpstreamLogin) {
+      metrics.increment('postern_upstream_failures_total', { upstream, reason });
       log[reason === 'upstream_closed' ? 'warn' : 'error'](
         { event: 'upstream_refused', upstream, reason, ...login, detail: printable(detail) },
         'upstream login failed',

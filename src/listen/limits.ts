@@ -61,6 +61,16 @@ export class ConnectionLimits {
     return this.#newcomers;
   }
 
+  /** Connections on which nobody has logged in. */
+  get beforeLogin(): number {
+    return this.#beforeLogin;
+  }
+
+  /** Connections that file descriptors last for. */
+  get fileDescriptors(): number {
+    return this.#bounds.fileDescriptors;
+  }
+
   /** Other bounds for connections that come from now on; file descriptors are as many as before. */
   configure(bounds: Omit<ConnectionBounds, 'fileDescriptors'>): void {
     this.#bounds = { ...bounds, fileDescriptors: this.#bounds.fileDescriptors };

@@ -30,6 +30,8 @@ const SHARE_OF_LAST = 16;
 export interface VerifierOptions extends VerifierBounds {
   /** Called after each argon2id run that checked a secret. */
   readonly onVerified?: (result: 'match' | 'mismatch') => void;
+  /** Called after each argon2id run: how long it waited for its turn, and how long it took, in seconds. */
+  readonly onRun?: (wait: number, run: number) => void;
   /** Stands in for argon2id in tests. */
   readonly verify?: (hash: string, password: AppPassword) => Promise<boolean>;
   readonly clock?: Pick<Clock, 'monotonic'>;
@@ -38,6 +40,7 @@ export interface VerifierOptions extends VerifierBounds {
 export class Verifier {
   #bounds: VerifierBounds;
   readonly #onVerified: (result: 'match' | 'mismatch') => void;
+  readonly #onRun: (wait: number, run: number) => void;
   readonly #verify: (hash: string, password: AppPassword) => Promise<boolean>;
   readonly #clock: Pick<Clock, 'monotonic'>;
   readonly #waiting = new FairLine<() => void>();
@@ -51,6 +54,7 @@ export class Verifier {
   constructor(options: VerifierOptions) {
     this.#bounds = options;
     this.#onVerified = options.onVerified ?? (() => {});
+    this.#onRun = options.onRun ?? (() => {});
     this.#verify = options.verify ?? verifyAppPassword;
     this.#clock = options.clock ?? systemClock;
   }
@@ -94,6 +98,7 @@ export class Verifier {
   }
 
   async #enqueue<T>(work: () => Promise<T>, network: string): Promise<T> {
+    const arrivedAt = this.#clock.monotonic();
     if (this.#running < this.#bounds.concurrency) {
       this.#running++;
     } else {
@@ -103,14 +108,21 @@ export class Verifier {
       // It waits until a run that ended hands its place over: `#running` stays as it is.
       await wait(this.#waiting, network, queue, share);
     }
+    const startedAt = this.#clock.monotonic();
     try {
       return await work();
     } finally {
+      this.#ran(arrivedAt, startedAt);
       this.#next();
     }
   }
 
+  #ran(arrivedAt: number, startedAt: number): void {
+    this.#onRun((startedAt - arrivedAt) / 1000, (this.#clock.monotonic() - startedAt) / 1000);
+  }
+
   async #enqueueLast<T>(work: () => Promise<T>, network: string): Promise<T> {
+    const arrivedAt = this.#clock.monotonic();
     const most = Math.max(1, Math.floor(this.#bounds.queue / 4));
     const turn = wait(this.#last, network, most, most / 2);
     this.#startLast();
@@ -119,6 +131,7 @@ export class Verifier {
     try {
       return await work();
     } finally {
+      this.#ran(arrivedAt, startedAt);
       const rest = REST * (this.#clock.monotonic() - startedAt);
       setTimeout(() => {
         this.#isLastBusy = false;

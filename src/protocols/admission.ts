@@ -24,7 +24,10 @@ import type { EndReason, LiveSession, LiveSessions } from '../sessions/live-sess
 export interface AdmissionDeps {
   readonly gate: { decide(attempt: Attempt): Promise<Decision> };
   readonly sessions: Pick<LiveSessions, 'register' | 'hasRoomFor'>;
-  readonly events: Pick<Events, 'login' | 'upstreamRefusedPostern'>;
+  readonly events: Pick<
+    Events,
+    'login' | 'upstreamLoggedIn' | 'upstreamUnreachable' | 'upstreamRefusedPostern'
+  >;
   readonly clock: Clock;
 }
 
@@ -130,7 +133,9 @@ async function openSession<U>(
   live.onEnd(onClientGone);
   connection.socket.once('close', onClientGone);
   try {
+    const startedAt = deps.clock.monotonic();
     const upstream = await openUpstream(admitted, abort.signal);
+    deps.events.upstreamLoggedIn(admitted.upstream, (deps.clock.monotonic() - startedAt) / 1000);
     const ended = await live.mayJoin();
     if (ended === undefined) return { kind: 'admitted', admitted, live, upstream };
     discard(upstream);
@@ -140,7 +145,9 @@ async function openSession<U>(
     live.leave();
     if (live.ended !== undefined) return takenBack(live.ended);
     if (error instanceof UpstreamLoginError) {
-      if (error.reason !== 'upstream_unreachable' && error.reason !== 'session_ended') {
+      if (error.reason === 'upstream_unreachable') {
+        deps.events.upstreamUnreachable(admitted.upstream);
+      } else if (error.reason !== 'session_ended') {
         deps.events.upstreamRefusedPostern(admitted.upstream, error.reason, error.message, {
           session: id,
           user,

@@ -22,6 +22,8 @@ export interface FallbackThrottleOptions {
   /** Milliseconds that one operation may take. */
   readonly timeout: number;
   readonly clock: Pick<Clock, 'monotonic'>;
+  /** Redis was asked: seconds until its answer, or until none was waited for any more. */
+  readonly onAsked?: ((seconds: number, isAnswered: boolean) => void) | undefined;
   readonly events: {
     /** Once for each reason of an outage. */
     throttleDegraded(detail: string): void;
@@ -116,7 +118,7 @@ export class FallbackThrottle implements Throttle, Disposable {
     if (this.#isDegraded || this.#isStopped || this.#waiting >= MOST_WAITING) return operation(own);
     this.#waiting++;
     try {
-      return await within(deadline, Promise.resolve(operation(shared)));
+      return await this.#timed(within(deadline, Promise.resolve(operation(shared))));
     } catch (error) {
       // Others that were waiting too have nothing to add. A lost connection is replaced, unless a check finds that it cannot be.
       if (!this.#isDegraded) {
@@ -154,8 +156,20 @@ export class FallbackThrottle implements Throttle, Disposable {
 
   async #probe(): Promise<void> {
     const { shared, timeout } = this.#options;
-    await shared.connect();
-    await within(timeout, shared.probe());
+    await this.#timed(shared.connect().then(() => within(timeout, shared.probe())));
+  }
+
+  async #timed<T>(answer: Promise<T>): Promise<T> {
+    const { clock, onAsked } = this.#options;
+    const askedAt = clock.monotonic();
+    let isAnswered = false;
+    try {
+      const given = await answer;
+      isAnswered = true;
+      return given;
+    } finally {
+      onAsked?.((clock.monotonic() - askedAt) / 1000, isAnswered);
+    }
   }
 
   #scheduleCheck(): void {

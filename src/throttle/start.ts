@@ -39,8 +39,9 @@ export async function startThrottle(options: {
   readonly redis: RedisOptions | null;
   readonly clock: Clock;
   readonly events: FallbackThrottleOptions['events'];
+  readonly onAsked?: FallbackThrottleOptions['onAsked'];
 }): Promise<StartedThrottle> {
-  const { settings, redis, clock, events } = options;
+  const { settings, redis, clock, events, onAsked } = options;
   const own = createMemoryThrottle({ settings, clock });
   if (redis === null) {
     return {
@@ -53,7 +54,7 @@ export async function startThrottle(options: {
   const { prefix, timeout, ca } = redis;
   const tls = redis.tls ? { ca: ca === null ? null : await readAuthorities(ca) } : null;
   const shared = createRedisThrottle({ settings, redis: { ...redis, tls }, prefix });
-  const throttle = new FallbackThrottle({ shared, own, timeout, clock, events });
+  const throttle = new FallbackThrottle({ shared, own, timeout, clock, events, onAsked });
   await throttle.start();
   return {
     throttle,

@@ -232,16 +232,39 @@ describe('one login event for each attempt', () => {
 
 test('an upstream that is down: unavailable, and the metric says so until it is back', async () => {
   expect(await value('postern_upstream_up', { upstream: 'script' })).toBe(1);
+  const failures = { upstream: 'script', reason: 'upstream_unreachable' };
+  const failed = await value('postern_upstream_failures_total', failures);
+  const loggedIn = await value('postern_upstream_login_seconds_count', { upstream: 'script' });
+  const refused = await value('postern_listener_logins_total', { verdict: 'unavailable' });
   const before = lines('login').length;
   program.upstream.setScript({ greeting: '* BYE not today\r\n' });
   expect(await program.login(ALICE, password)).toMatch(/^NO \[UNAVAILABLE\]/);
   expect(await logged('login', before + 1)).toMatchObject({ verdict: 'unavailable', user: ALICE });
   await becomes(0, 'postern_upstream_up', { upstream: 'script' });
+  expect(await value('postern_upstream_failures_total', failures)).toBe(failed + 1);
+  expect(await value('postern_listener_logins_total', { verdict: 'unavailable' })).toBe(refused + 1);
   program.upstream.setScript({});
   // A probe finds it up again, a second or so later.
   await becomes(1, 'postern_upstream_up', { upstream: 'script' });
   expect(await program.login(ALICE, password)).toBe('OK');
   expect(await value('postern_upstream_connect_seconds_count', { upstream: 'script' })).toBeGreaterThan(1);
+  expect(await value('postern_upstream_login_seconds_count', { upstream: 'script' })).toBe(loggedIn + 1);
+});
+
+test('what there is to divide by, and what argon2id took', async () => {
+  expect(await value('postern_limit', { key: 'limits.connections' })).toBe(10_000);
+  expect(await value('postern_limit', { key: 'limits.beforeLogin' })).toBe(2000);
+  expect(await value('postern_limit', { key: 'fileDescriptors' })).toBeGreaterThan(0);
+  expect(await value('postern_limit', { key: 'appPasswords.hash.queue' })).toBeGreaterThan(0);
+  await becomes(0, 'postern_connections_before_login');
+  {
+    await using _one = await program.client();
+    await becomes(1, 'postern_connections_before_login');
+  }
+  const runs = await value('postern_verification_seconds_count', { phase: 'run' });
+  expect(runs).toBeGreaterThanOrEqual(await value('postern_password_verifications_total'));
+  expect(await value('postern_verification_seconds_count', { phase: 'wait' })).toBe(runs);
+  expect(await value('postern_verification_seconds_sum', { phase: 'run' })).toBeGreaterThan(0);
 });
 
 test('every line of the log is one JSON object with a level, a time and an event', () => {

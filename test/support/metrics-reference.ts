@@ -12,6 +12,7 @@ const MORE: Readonly<Record<string, string>> = {
   outcome:
     '`refused`, `deferred`: by the upstream, for good or for now; `refused_here`: by Postern, in the middle of it; `aborted`: the client or the upstream went before its end; `unknown`: the upstream went before it answered, and may have delivered it',
   'postern_submission_refusals_total reason': 'the key of `routes[].submission` that says so',
+  'postern_limit key': '`fileDescriptors`: the connections that the limit on open files lasts for',
   limit: 'the key of `limits` that was reached, and the limit on open files',
   'postern_proxy_headers_refused_total kind': 'see [operations.md](operations.md#behind-a-balancer)',
 };

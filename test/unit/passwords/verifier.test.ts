@@ -33,6 +33,38 @@ test('verifies with argon2id and counts each run', async () => {
   expect(results).toEqual(['match', 'mismatch']);
 });
 
+test('tells how long a run waited and how long it took, in both lines, and of one that failed', async () => {
+  const work = manual();
+  let now = 0;
+  const runs: [number, number][] = [];
+  const verifier = new Verifier({
+    concurrency: 1,
+    queue: 10,
+    verify: work.verify,
+    clock: { monotonic: () => now },
+    onRun: (wait, run) => runs.push([wait, run]),
+  });
+  const first = verifier.verify('a', password);
+  const second = verifier.verify('b', password);
+  const last = verifier.verifyLast('c', password, '192.0.2.7/32');
+  now = 2000;
+  work.end('a');
+  await first;
+  now = 3000;
+  await settle();
+  work.fail('b');
+  await expect(second).rejects.toThrow('malformed');
+  await settle();
+  now = 7000;
+  work.end('c');
+  await last;
+  expect(runs).toEqual([
+    [0, 2],
+    [2, 1],
+    [3, 4],
+  ]);
+});
+
 test('so many at once, the rest in the order they came', async () => {
   const work = manual();
   const verifier = new Verifier({ concurrency: 2, queue: 10, verify: work.verify });

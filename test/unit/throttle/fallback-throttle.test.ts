@@ -68,15 +68,18 @@ const settings = {
 
 let redis: RedisDouble;
 let said: string[];
+let asked: { seconds: number; isAnswered: boolean }[];
 let throttle: FallbackThrottle;
 beforeEach(async () => {
   redis = new RedisDouble();
   said = [];
+  asked = [];
   throttle = new FallbackThrottle({
     shared: redis,
     own: createMemoryThrottle({ settings, clock: systemClock }),
     timeout: 40,
     clock: systemClock,
+    onAsked: (seconds, isAnswered) => asked.push({ seconds, isAnswered }),
     events: {
       throttleDegraded: (detail) => said.push(detail),
       throttleRecovered: () => said.push('recovered'),
@@ -95,6 +98,21 @@ test('while Redis is well, its limits answer', async () => {
   expect(await throttle.clear({})).toBe(7);
   expect(await throttle.list()).toHaveLength(1);
   expect([throttle.isDegraded, said]).toEqual([false, []]);
+});
+
+test('what Redis is asked is timed, and what it did not answer is told', async () => {
+  const before = asked.length;
+  await throttle.guess(guess);
+  expect(asked.slice(before)).toEqual([{ seconds: expect.any(Number), isAnswered: true }]);
+  redis.fault = never;
+  await throttle.guess(guess);
+  const last = asked.at(-1);
+  expect(last?.isAnswered).toBe(false);
+  expect(last?.seconds).toBeGreaterThanOrEqual(0.035);
+  // Of this process alone: Redis is not asked.
+  const after = asked.length;
+  await throttle.guess(guess);
+  expect(asked).toHaveLength(after);
 });
 
 test('a right app password never waits for Redis, not even for one that hangs', async () => {
