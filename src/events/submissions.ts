@@ -45,6 +45,7 @@ export type SubmissionRefusal =
   | 'message_quota'
   | 'recipient_quota'
   | 'bare_newline'
+  | 'wrong_end'
   | 'nul';
 
 const SUBMISSION_REFUSALS: Record<SubmissionRefusal, string> = {
@@ -55,6 +56,8 @@ const SUBMISSION_REFUSALS: Record<SubmissionRefusal, string> = {
   message_quota: 'a message over the quota was refused for now',
   recipient_quota: 'recipients over the quota were refused for now',
   bare_newline: 'a message with a bare CR or LF was refused: see submission.bareNewlines',
+  wrong_end:
+    'a message was ended by LF dot LF or the like, which is no end, and refused: its sender has to end lines with CR LF',
   nul: 'a message with a NUL was refused',
 };
 

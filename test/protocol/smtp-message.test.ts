@@ -465,6 +465,70 @@ describe('line ends', () => {
     30_000,
   );
 
+  describe.each(['refuse', 'normalise'])('bareNewlines: %s', (policy) => {
+    let impatient: SmtpSetting;
+    beforeAll(async () => {
+      impatient = await startSmtpSetting({
+        submission: `{ bareNewlines: ${policy} }`,
+        // What seems to be ended wrongly has half of it.
+        config: 'limits: { idle: 2s }',
+      });
+    });
+    afterAll(() => impatient[Symbol.asyncDispose]());
+
+    test.each([
+      ['LF . LF', 'Subject: scan\n\npage 1\n.\n'],
+      ['CR . CR', 'Subject: scan\r\rpage 1\r.\r'],
+      ['LF . CR LF', 'Subject: scan\n\npage 1\n.\r\n'],
+      ['CR LF . LF', 'Subject: scan\r\n\r\npage 1\r\n.\n'],
+      ['CR LF . CR CR LF', 'Subject: scan\r\n\r\npage 1\r\n.\r\r\n'],
+      ['. LF alone', '.\n'],
+      ['LF . LF and QUIT', 'Subject: scan\n\npage 1\n.\nQUIT\n'],
+    ])('a message that seems to be ended by %s and nothing more: 550, and the end', async (_, data) => {
+      const { length } = impatient.upstream.messages;
+      const told = impatient
+        .events('submission_refused')
+        .filter(({ reason }) => reason === 'wrong_end').length;
+      await using client = await impatient.session();
+      await client.send(`${FROM}\r\n${TO}\r\nDATA\r\n`);
+      await client.expect(OK);
+      await client.expect(OK);
+      await client.expect(GO_ON);
+      await client.send(data);
+      await client.expect(
+        '550 5.6.0 The message has no end that could be taken for one: it is <CR><LF>.<CR><LF>, …',
+      );
+      await client.closed();
+      expect(impatient.upstream.messages.length).toBe(length);
+      const refusals = impatient.events('submission_refused').filter(({ reason }) => reason === 'wrong_end');
+      expect(refusals.length).toBe(told + 1);
+      expect(refusals.at(-1)?.msg).toContain('LF dot LF');
+      expect(impatient.events('message').at(-1)).toMatchObject({ outcome: 'refused_here' });
+      expect(impatient.events('session').at(-1)).toMatchObject({ reason: 'client_error' });
+    });
+
+    test('if more comes in time it was none, and is not taken for one', async () => {
+      await using client = await impatient.session();
+      await client.send(`${FROM}\r\n${TO}\r\nDATA\r\n`);
+      await client.expectUntil(GO_ON);
+      await client.send('Subject: scan\n\npage 1\n.\n');
+      await client.quiet(200);
+      await client.send('page 2\r\n.\r\n');
+      await client.expect(policy === 'refuse' ? /^550 5\.6\.0 .*bare CR or LF/ : /^250 /);
+      await client.send('QUIT\r\n');
+      await client.expect('221 2.0.0 Bye');
+    });
+
+    test('half of the right end is no wrong one: the rest is waited for as ever', async () => {
+      await using client = await impatient.session();
+      await client.send(`${FROM}\r\n${TO}\r\nDATA\r\n`);
+      await client.expectUntil(GO_ON);
+      await client.send('Subject: scan\r\n\r\n.\r');
+      await client.expect('421 4.4.2 Nothing was heard for too long');
+      await client.closed();
+    });
+  });
+
   test('normalised, where the config wants it: one message, of lines that end in CR LF', async () => {
     await using other = await startSmtpSetting({ submission: '{ bareNewlines: normalise }' });
     await using client = await other.session();

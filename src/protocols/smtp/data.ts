@@ -30,6 +30,18 @@ const AFTER_CR = 3;
 const AFTER_DOT = 4;
 const AFTER_DOT_CR = 5;
 
+/** Octets that `looksLikeWrongEnd` wants of what came last. */
+export const LONGEST_WRONG_END = 12;
+
+/**
+ * Whether a sender may believe that it has ended the data: a dot alone between line ends of some kind, and perhaps its QUIT. That it is not
+ * the end is the scanner's word. What may yet become the right end, CR LF "." CR, is no wrong one.
+ */
+export function looksLikeWrongEnd(tail: Buffer): boolean {
+  const text = tail.toString('latin1');
+  return /[\r\n]\.[\r\n]{1,3}(?:QUIT[\r\n]{0,2})?$/i.test(text) && !text.endsWith('\r\n.\r');
+}
+
 export class DataScanner {
   /** Of the last push: what may go upstream. With the end in it, it ends in CR LF "." CR LF (or is "." CR LF alone). */
   out: Buffer = NOTHING;

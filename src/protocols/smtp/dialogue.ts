@@ -39,7 +39,7 @@ export interface SmtpDeps extends AdmissionDeps {
 export type Next = 'go on' | 'over';
 
 /** Why a dialogue is broken off from our side. */
-export type Break = Interruption | EndReason | 'idle';
+export type Break = Interruption | EndReason | 'idle' | 'wrong_end';
 
 /** Commands that cannot be followed, after which the connection is closed; clients in the wild need none. */
 const MAX_ERRORS = 20;

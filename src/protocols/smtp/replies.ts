@@ -80,6 +80,8 @@ export const GOODBYES = {
   unasked: '421 4.7.0 A message came without having been asked for',
   deadline: '421 4.4.2 Login took too long',
   idle: '421 4.4.2 Nothing was heard for too long',
+  wrong_end:
+    '550 5.6.0 The message has no end that could be taken for one: it is <CR><LF>.<CR><LF>, with both in each place',
   shutdown: '421 4.3.2 Server is shutting down',
   admin: '421 4.7.0 The session was ended by an administrator',
   revoked: '421 4.7.0 The app password is not valid any more',

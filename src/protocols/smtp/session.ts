@@ -87,12 +87,17 @@ async function session(dialogue: Dialogue, submission: Submission): Promise<void
     const { live } = submission;
     live.leave();
     deps.events.sessionEnded(live.info, {
-      reason: inbox.ended === undefined || inbox.ended.why === 'closed' ? 'client_closed' : inbox.ended.why,
+      reason: endReason(inbox.ended?.why),
       bytesToUpstream: inbox.received - before.received,
       bytesToClient: dialogue.sent - before.sent,
       seconds: (deps.clock.monotonic() - startedAt) / 1000,
     });
   }
+}
+
+function endReason(why: Break | 'closed' | undefined) {
+  if (why === undefined || why === 'closed') return 'client_closed';
+  return why === 'wrong_end' ? 'client_error' : why;
 }
 
 /** One command and its answer; the answer is written when the client has to be waited for. */

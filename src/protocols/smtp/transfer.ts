@@ -3,9 +3,13 @@
 // Nothing half is ever delivered: what may not go on breaks the upstream's connection off, before its end of data could be sent.
 // The rest of such a message is read and thrown away, so that none of it is taken for commands. Nothing is acknowledged but by
 // the upstream's own answer: if that does not come, the client is told that nobody knows.
+//
+// A device that ends its message with LF dot LF waits for an answer that never comes, since that is no end, whatever the policy for line
+// ends is: a server that took it for one could be made to see two messages where another sees one. After a while of silence behind it
+// the device is told so, and the connection is closed.
 
 import { spentBuffers } from '../../upstream/spent-buffers.ts';
-import { DataScanner } from './data.ts';
+import { DataScanner, LONGEST_WRONG_END, looksLikeWrongEnd } from './data.ts';
 import type { Dialogue, Next } from './dialogue.ts';
 import { receivedField } from './received.ts';
 import { isFinal, isPositive, REPLIES, relayed } from './replies.ts';
@@ -15,6 +19,8 @@ import type { SmtpReply } from './upstream.ts';
 
 /** Octets of a message that is refused that are read for its end; then the connection is closed. */
 const MOST_THROWN_AWAY = 67_108_864;
+/** Milliseconds of silence behind what looks like a wrong end; less where a session may be idle for less than twice that. */
+const WRONG_END_SILENCE = 30_000;
 /** What ends the data is no part of the message. */
 const END_OCTETS = 3;
 
@@ -41,16 +47,26 @@ export async function transfer(
   let size = 0;
   let thrownAway = 0;
   let fault: Fault | undefined;
+  /** What came last; the data begin at the beginning of a line. */
+  let tail: Buffer = Buffer.from('\r\n');
   if (policy.receivedHeader)
     upstream.write(receivedField(connection, deps.hostname, admitted.user, deps.clock.now()));
   for (;;) {
-    const got = await inbox.data();
+    const got = await next();
     if (got.kind === 'ended') {
       submission.dropUpstream();
+      if (got.why === 'wrong_end') {
+        // News, whatever was said of its line ends before.
+        transaction.isReported = false;
+        refused(dialogue, submission, 'wrong_end');
+        ended('refused_here');
+        return dialogue.goodbye('wrong_end');
+      }
       ended(fault === undefined ? 'aborted' : outcomeOfFault(fault));
       return got.why === 'closed' ? dialogue.hangUp() : dialogue.goodbye(got.why);
     }
     spentBuffers.add(got.bytes.length);
+    tail = lastOf(tail, got.bytes);
     const isEnd = scanner.push(got.bytes);
     if (scanner.rest.length > 0) inbox.putBack(scanner.rest);
     const { out } = scanner;
@@ -104,6 +120,17 @@ export async function transfer(
   else dialogue.forgiveErrors();
   return dialogue.reply(relayed(reply));
 
+  /** The next piece. */
+  async function next() {
+    const silence = Math.min(WRONG_END_SILENCE, deps.idle / 2);
+    const timer = looksLikeWrongEnd(tail)
+      ? setTimeout(() => dialogue.break('wrong_end'), silence)
+      : undefined;
+    const got = await inbox.data();
+    clearTimeout(timer);
+    return got;
+  }
+
   /** Breaks the upstream's connection off, so that what it has got so far comes to nothing. */
   function stop(why: Fault): void {
     submission.dropUpstream();
@@ -115,6 +142,15 @@ export async function transfer(
     submission.endTransaction();
   }
 }
+
+/** A copy: a view would keep all of a piece in memory. */
+function lastOf(before: Buffer, bytes: Buffer): Buffer {
+  const last = bytes.subarray(-LONGEST_WRONG_END);
+  const kept = last.length < LONGEST_WRONG_END ? before.subarray(last.length - LONGEST_WRONG_END) : NOTHING;
+  return Buffer.concat([kept, last]);
+}
+
+const NOTHING = Buffer.alloc(0);
 
 function outcomeOfFault(fault: Fault): 'refused_here' | 'aborted' {
   return fault === 'upstream' ? 'aborted' : 'refused_here';
