@@ -4,6 +4,7 @@ import { Command, CommanderError } from 'commander';
 import { auditCommand } from './cli/audit.ts';
 import { checkConfigCommand } from './cli/check-config.ts';
 import { healthcheckCommand } from './cli/healthcheck.ts';
+import { helpCommand } from './cli/help.ts';
 import { passwordCommand } from './cli/password.ts';
 import { printConfigCommand } from './cli/print-config.ts';
 import { serveCommand } from './cli/serve.ts';
@@ -75,6 +76,8 @@ export function programOf(terminal: Terminal, env: NodeJS.ProcessEnv, commands =
     .version(version())
     .addHelpText('after', EXAMPLES);
   for (const command of commands) program.addCommand(command(terminal, env));
+  // In place of Commander's own, which reads one word and shows the help of `password` for `help password create`.
+  program.helpCommand(false).addCommand(helpCommand(program));
   settle(program, terminal);
   return program;
 }

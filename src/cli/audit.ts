@@ -1,44 +1,79 @@
 // `postern audit list`: who did what for whom, from where. And the records that the other commands leave.
 
-import { Command } from 'commander';
+import { Command, InvalidArgumentError, Option } from 'commander';
 import { systemClock } from '../lib/clock.ts';
 import { UsageError } from '../lib/errors.ts';
-import { type AuditAction, type AuditRecord, auditRecord } from '../store/portal-store.ts';
+import { AUDIT_ACTIONS, type AuditAction, type AuditRecord, auditRecord } from '../store/portal-store.ts';
 import { type ConfigOption, withConfigOption } from './config-option.ts';
+import { parseSince } from './moment.ts';
 import { openRecords, type Records } from './open-records.ts';
 import { isoTime, json, quoted, shortTime, table } from './output.ts';
 import type { Terminal } from './terminal.ts';
-import { readUser } from './user-argument.ts';
+import { readUsers } from './user-argument.ts';
 
 interface ListOptions extends ConfigOption {
   user?: string;
-  last: string;
+  since?: string;
+  action?: AuditAction[];
+  last?: string;
   json?: boolean;
 }
 
 const MOST = 100_000;
+const USUAL = 100;
+
+const EXAMPLES = `
+Examples:
+  postern audit list --since 7d --action deleted --action deleted_all
+  postern audit list --user alice@example.com --json
+`;
 
 export function auditCommand(terminal: Terminal, env: NodeJS.ProcessEnv): Command {
   const list = new Command('list')
     .description('list what was done in the portal and by commands, the newest first')
-    .option('--user <user>', 'only what this user did, or what was done for them')
-    .option('--last <n>', 'how many', '100')
+    .option('--user <user>', 'only what this user did, or what was done for them; or *@domain')
+    .option('--since <7d|date>', 'only what was done since')
+    .addOption(
+      new Option('--action <action>', 'only this; may be repeated')
+        .choices(AUDIT_ACTIONS)
+        .argParser(appendAction),
+    )
+    .option('--last <n>', `how many (default: ${USUAL}, with --since all)`)
     .option(
       '--json',
       'print an array of {"id","at","by","user","action","from","passwordId","name","detail"}',
     )
     .action(async (options: ListOptions) => {
-      const most = Number(options.last);
-      if (!Number.isInteger(most) || most < 1 || most > MOST) {
-        throw new UsageError(`--last ${quoted(options.last)}: it would be a number from 1 to ${MOST}`);
-      }
+      const since = options.since === undefined ? undefined : parseSince(options.since, systemClock.now());
+      const most = readLast(options.last) ?? (since === undefined ? USUAL : MOST);
       await using records = await openRecords(options, env);
       const { defaultDomain } = records.config.users;
-      const which = options.user === undefined ? {} : { user: readUser(options.user, defaultDomain) };
-      const found = await records.store.audit({ ...which, most });
+      const { user, domain } = options.user === undefined ? {} : readUsers(options.user, defaultDomain);
+      const found = await records.store.audit({
+        ...(user !== undefined && { user }),
+        ...(domain !== undefined && { domain }),
+        ...(since !== undefined && { since }),
+        ...(options.action !== undefined && { actions: options.action }),
+        most,
+      });
       terminal.stdout(options.json ? json(found.map(forPrograms)) : forPeople(found));
-    });
+    })
+    .addHelpText('after', EXAMPLES);
   return new Command('audit').description('show audit records').addCommand(withConfigOption(list));
+}
+
+function readLast(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  const most = Number(text);
+  if (Number.isInteger(most) && most >= 1 && most <= MOST) return most;
+  throw new UsageError(`--last ${quoted(text)}: it would be a number from 1 to ${MOST}`);
+}
+
+/** Commander's `choices` is lost with a parser of one's own. */
+function appendAction(text: string, earlier: AuditAction[] = []): AuditAction[] {
+  const action = AUDIT_ACTIONS.find((one) => one === text);
+  if (action !== undefined) return [...earlier, action];
+  throw new InvalidArgumentError(`Allowed choices are ${AUDIT_ACTIONS.join(', ')}.`);
 }
 
 /** Notes what a command did. That it cannot be noted is said, and is no failure of the command. */

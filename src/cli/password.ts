@@ -6,12 +6,13 @@ import { RefusedError, UsageError } from '../lib/errors.ts';
 import { parseNetwork } from '../lib/network.ts';
 import { PROTOCOLS, type Protocol } from '../lib/protocol.ts';
 import type { PasswordRecord } from '../passwords/record.ts';
-import type { Standing } from '../store/store.ts';
 import { note } from './audit.ts';
 import { type ConfigOption, withConfigOption } from './config-option.ts';
 import { parseExpiry } from './expiry.ts';
-import { openRecords } from './open-records.ts';
-import { countOfPasswords, isoTime, json, quoted, shortTime, table } from './output.ts';
+import { noteIfUnknown } from './known-user.ts';
+import { configForRecords, openOrMakeRecords, openRecords } from './open-records.ts';
+import { countOfPasswords, isoTime, json, quoted } from './output.ts';
+import { passwordListCommand } from './password-list.ts';
 import type { Terminal } from './terminal.ts';
 import { readUser } from './user-argument.ts';
 
@@ -21,11 +22,6 @@ interface CreateOptions extends ConfigOption {
   scope?: string;
   network?: string[];
   expires?: string;
-  json?: boolean;
-}
-
-interface ListOptions extends ConfigOption {
-  user?: string;
   json?: boolean;
 }
 
@@ -44,11 +40,6 @@ export function passwordCommand(terminal: Terminal, env: NodeJS.ProcessEnv): Com
     .option('--expires <90d|date>', 'how long, or until the start (UTC) of which day (default: no expiry)')
     .option('--json', 'print what was made as JSON')
     .action((options: CreateOptions) => createPassword(options, terminal, env));
-  const list = new Command('list')
-    .description('list app passwords, revoked ones too as long as they are kept')
-    .option('--user <user>', 'only those of this user')
-    .option('--json', 'print them as JSON')
-    .action((options: ListOptions) => listPasswords(options, terminal, env));
   const revoke = new Command('revoke')
     .description('end app passwords, and the sessions that use them')
     .argument('[id...]', 'which, as `password list` shows them')
@@ -56,8 +47,10 @@ export function passwordCommand(terminal: Terminal, env: NodeJS.ProcessEnv): Com
     .option('--all', 'together with --user')
     .action((ids: string[], options: RevokeOptions) => revokePasswords(ids, options, terminal, env));
   const command = new Command('password').description('make, list and revoke app passwords');
-  for (const subcommand of [create, list, revoke]) command.addCommand(withConfigOption(subcommand));
-  return command;
+  return command
+    .addCommand(withConfigOption(create))
+    .addCommand(passwordListCommand(new Command('list'), terminal, env))
+    .addCommand(withConfigOption(revoke));
 }
 
 /** The record is on disk before the app password is printed: what was printed works, whatever happens next. */
@@ -65,8 +58,9 @@ async function createPassword(options: CreateOptions, terminal: Terminal, env: N
   const scope = options.scope === undefined ? null : readScope(options.scope);
   const networks = (options.network ?? []).map(readNetwork);
   const expiresAt = options.expires === undefined ? null : parseExpiry(options.expires, systemClock.now());
-  await using records = await openRecords(options, env);
-  const user = readUser(options.user, records.config.users.defaultDomain);
+  const config = await configForRecords(options, env);
+  const user = readUser(options.user, config.users.defaultDomain);
+  await using records = await openOrMakeRecords(config, terminal);
   const passwords = await records.passwords();
   const { record, password } = await passwords.create({
     user,
@@ -99,40 +93,6 @@ async function createPassword(options: CreateOptions, terminal: Terminal, env: N
   if (namesakes > 0) terminal.stderr(`note: ${user} has ${namesakes} more of that name\n`);
 }
 
-async function listPasswords(options: ListOptions, terminal: Terminal, env: NodeJS.ProcessEnv) {
-  await using records = await openRecords(options, env);
-  const which =
-    options.user === undefined ? {} : { user: readUser(options.user, records.config.users.defaultDomain) };
-  const list = await records.store.list({ ...which, tombstones: true });
-  if (options.json) {
-    terminal.stdout(json(list.map(toJson)));
-    return;
-  }
-  if (list.length === 0) {
-    terminal.stdout('no app passwords\n');
-    return;
-  }
-  const standings = await records.store.standings(list.map((record) => record.id));
-  const now = systemClock.now();
-  terminal.stdout(
-    table(
-      ['ID', 'USER', 'NAME', 'STATE', 'SCOPE', 'NETWORKS', 'CREATED (UTC)', 'EXPIRES', 'LAST USED', 'BY'],
-      list.map((record) => [
-        record.id,
-        record.user,
-        record.name,
-        state(record, standings.get(record.id), now),
-        record.scope?.join(',') ?? 'all',
-        record.networks.join(',') || 'any',
-        shortTime(record.createdAt),
-        shortTime(record.expiresAt),
-        shortTime(record.lastUsed?.at ?? null),
-        describeUse(record),
-      ]),
-    ),
-  );
-}
-
 async function revokePasswords(
   ids: readonly string[],
   options: RevokeOptions,
@@ -150,7 +110,7 @@ async function revokePasswords(
     if (revoked.length > 0) {
       const detail = countOfPasswords(revoked.length);
       await note(records, { user, action: 'deleted_all', detail }, terminal);
-    }
+    } else await noteIfUnknown(records, user, terminal);
     terminal.stdout(`revoked ${countOfPasswords(revoked.length)} of ${user}\n`);
     return;
   }
@@ -172,35 +132,8 @@ async function revokePasswords(
   if (unknown.length > 0) throw new RefusedError(`no such app password: ${unknown.join(', ')}`);
 }
 
-function toJson(record: PasswordRecord) {
-  const { id, user, name, scope, networks, lastUsed } = record;
-  return {
-    id,
-    user,
-    name,
-    scope,
-    networks,
-    createdAt: isoTime(record.createdAt),
-    expiresAt: isoTime(record.expiresAt),
-    lastUsed: lastUsed === null ? null : { ...lastUsed, at: isoTime(lastUsed.at) },
-    revokedAt: isoTime(record.revokedAt),
-  };
-}
-
-function state(record: PasswordRecord, standing: Standing | undefined, now: number): string {
-  if (record.revokedAt !== null) return `revoked ${shortTime(record.revokedAt)}`;
-  if (record.expiresAt !== null && record.expiresAt <= now) return 'expired';
-  return standing?.userDisabled ? 'user disabled' : 'active';
-}
-
 function describe(record: PasswordRecord): string {
   return `${record.id} (${record.user}, “${record.name}”)`;
-}
-
-function describeUse({ lastUsed }: PasswordRecord): string {
-  if (lastUsed === null) return '-';
-  const client = lastUsed.client === null ? '' : ` with ${lastUsed.client}`;
-  return `${lastUsed.protocol} from ${lastUsed.from}${client}`;
 }
 
 function append(value: string, earlier: string[] = []): string[] {

@@ -8,7 +8,7 @@ import type { SessionEntry } from '../sessions/live-sessions.ts';
 import { type ConfigOption, configFile, withConfigOption } from './config-option.ts';
 import { isoTime, json, shortTime, table } from './output.ts';
 import type { Terminal } from './terminal.ts';
-import { readUser } from './user-argument.ts';
+import { readUser, readUsers } from './user-argument.ts';
 
 type Options = ConfigOption & { json?: boolean; user?: string };
 
@@ -17,17 +17,17 @@ export function sessionsCommand(terminal: Terminal, env: NodeJS.ProcessEnv): Com
 
   withConfigOption(command.command('list'))
     .description('show live sessions')
-    .option('--user <user>', 'only those of this user')
+    .option('--user <user>', 'only those of this user, or *@domain')
     .option(
       '--json',
-      'print an array of {"id","user","protocol","passwordId","upstream","client","since","state"}',
+      'print an array of {"id","user","protocol","passwordId","upstream","client","device","software","tls","since","state"}',
     )
     .action(async (options: Options) => {
       const config = await loadConfig(configFile(options, env), env, { only: ['control', 'users'] });
-      const user =
-        options.user === undefined ? undefined : readUser(options.user, config.users.defaultDomain);
+      const users =
+        options.user === undefined ? undefined : readUsers(options.user, config.users.defaultDomain);
       const all = (await askControl(config.control.socket, 'GET', '/sessions')) as SessionEntry[];
-      const sessions = all.filter((session) => user === undefined || session.user === user);
+      const sessions = all.filter(({ user }) => users === undefined || users.has(user));
       terminal.stdout(options.json ? json(sessions.map(forPrograms)) : forPeople(sessions));
     });
 
@@ -61,12 +61,15 @@ function forPrograms(session: SessionEntry): object {
 function forPeople(sessions: readonly SessionEntry[]): string {
   if (sessions.length === 0) return 'no live sessions\n';
   return table(
-    ['ID', 'USER', 'PROTOCOL', 'CLIENT', 'UPSTREAM', 'SINCE (UTC)', 'STATE'],
-    sessions.map(({ id, user, protocol, client, upstream, since, state }) => [
+    ['ID', 'USER', 'DEVICE', 'PROTOCOL', 'CLIENT', 'SOFTWARE', 'TLS', 'UPSTREAM', 'SINCE (UTC)', 'STATE'],
+    sessions.map(({ id, user, device, protocol, client, software, tls, upstream, since, state }) => [
       id,
       user,
+      device,
       protocol,
       client.address,
+      software ?? '-',
+      tls ?? 'none',
       upstream,
       shortTime(since),
       state,

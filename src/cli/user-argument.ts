@@ -20,3 +20,24 @@ export function readUser(text: string, defaultDomain: string | null): User {
   }
   return user;
 }
+
+/** Users that a command is about: one, or all of a domain. */
+export interface Users {
+  /** Undefined: all of the domain. */
+  readonly user?: User;
+  readonly domain?: string;
+  has(user: User): boolean;
+}
+
+/** What `--user` names where several can be meant: a user as `readUser` reads it, or `*@domain`. Throws UsageError. */
+export function readUsers(text: string, defaultDomain: string | null): Users {
+  if (!text.startsWith('*@')) {
+    const user = readUser(text, defaultDomain);
+    return { user, has: (one) => one === user };
+  }
+  const domain = parseUser(`x${text.slice(1)}`)?.slice(2);
+  if (domain === undefined) {
+    throw new UsageError(`${quoted(text)} is not a domain's users: it would be *@example.com`);
+  }
+  return { domain, has: (one) => one.endsWith(`@${domain}`) };
+}

@@ -102,7 +102,7 @@ export async function admit<U>(
     const decision = await gate.decide(attempt);
     const outcome =
       decision.verdict.kind === 'admitted'
-        ? await openSession(connection, deps, attempt.protocol, decision.verdict, openUpstream, discard)
+        ? await openSession(connection, deps, attempt, decision.verdict, openUpstream, discard)
         : decision.verdict;
     report(connection, deps, attempt, decision, 'live' in outcome ? outcome.admitted : outcome);
     if ('live' in outcome) return outcome;
@@ -116,7 +116,7 @@ export async function admit<U>(
 async function openSession<U>(
   connection: Connection,
   deps: AdmissionDeps,
-  protocol: Protocol,
+  { protocol, client: { software } }: Attempt,
   admitted: Admitted,
   openUpstream: OpenUpstream<U>,
   discard: (upstream: U) => void,
@@ -126,7 +126,7 @@ async function openSession<U>(
   const { id, client } = connection;
   const live = deps.sessions.register(
     { id, protocol, user, passwordId: record.id, upstream: admitted.upstream, client },
-    record.expiresAt,
+    { expiresAt: record.expiresAt, device: record.name, software, tls: connection.tls?.version ?? null },
   );
   const abort = new AbortController();
   const onClientGone = () => abort.abort();

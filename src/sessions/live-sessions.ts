@@ -20,8 +20,18 @@ export interface SessionInfo {
   readonly client: { readonly address: string; readonly port: number };
 }
 
+/** What is known of the client, for people to recognise it by. */
+export interface SessionClient {
+  /** The app password's name when it logged in. */
+  readonly device: string;
+  /** What the client calls itself, if it did. Untrusted. */
+  readonly software: string | null;
+  /** The version of TLS; null: in clear. */
+  readonly tls: string | null;
+}
+
 /** A session as `sessions list` shows it. */
-export interface SessionEntry extends SessionInfo {
+export interface SessionEntry extends SessionInfo, SessionClient {
   /** Milliseconds since the epoch. */
   readonly since: number;
   readonly state: 'logging_in' | 'joined';
@@ -49,6 +59,7 @@ const BATCH = 500;
 
 class Entry implements LiveSession {
   readonly info: SessionInfo;
+  readonly shown: SessionClient;
   readonly since: number;
   state: SessionEntry['state'] = 'logging_in';
   expiresAt: number | null;
@@ -57,8 +68,14 @@ class Entry implements LiveSession {
   #drain: (() => void) | undefined;
   readonly #live: LiveSessions;
 
-  constructor(info: SessionInfo, expiresAt: number | null, since: number, live: LiveSessions) {
+  constructor(
+    info: SessionInfo,
+    { expiresAt, ...shown }: SessionClient & { readonly expiresAt: number | null },
+    since: number,
+    live: LiveSessions,
+  ) {
     this.info = info;
+    this.shown = shown;
     this.expiresAt = expiresAt;
     this.since = since;
     this.#live = live;
@@ -143,15 +160,21 @@ export class LiveSessions implements Disposable {
     return (this.#ofUser.get(user) ?? 0) < this.#perUser;
   }
 
-  register(info: SessionInfo, expiresAt: number | null): LiveSession {
-    const entry = new Entry(info, expiresAt, this.#clock.now(), this);
+  /** `expiresAt`: of the app password, milliseconds since the epoch; null: never. */
+  register(info: SessionInfo, more: SessionClient & { readonly expiresAt: number | null }): LiveSession {
+    const entry = new Entry(info, more, this.#clock.now(), this);
     this.#entries.set(info.id, entry);
     this.#ofUser.set(info.user, (this.#ofUser.get(info.user) ?? 0) + 1);
     return entry;
   }
 
   list(): SessionEntry[] {
-    return [...this.#entries.values()].map(({ info, since, state }) => ({ ...info, since, state }));
+    return [...this.#entries.values()].map(({ info, shown, since, state }) => ({
+      ...info,
+      ...shown,
+      since,
+      state,
+    }));
   }
 
   /** Ends one session, a user's, or all; gives how many. */

@@ -6,7 +6,7 @@ import type { Clock } from '../lib/clock.ts';
 import { ConfigError } from '../lib/errors.ts';
 import type { RestoredStore, StoreCopy } from './backup.ts';
 import type { StoreOptions } from './sqlite-store.ts';
-import type { Store, UnwatchedStore } from './store.ts';
+import { type Store, StoreUnavailableError, type UnwatchedStore } from './store.ts';
 
 /** How long a call tries while the database is locked, in milliseconds. */
 const PATIENCE = 5000;
@@ -22,13 +22,46 @@ export async function openStore(url: string, options: StoreOptions): Promise<Sto
   return openSqliteStore(file, options);
 }
 
-/** For a command that does one thing and ends: as `openStore`, in this thread. */
-export async function openStoreOnce(url: string, { clock }: { clock: Clock }): Promise<UnwatchedStore> {
+/** There is nothing at the store's place, or an empty file. */
+export class NoStoreError extends StoreUnavailableError {
+  /** Where it would be, an absolute path. */
+  readonly place: string;
+
+  constructor(place: string) {
+    super(`there is no store at ${place}`);
+    this.place = place;
+  }
+}
+
+/**
+ * For a command that does one thing and ends: as `openStore`, in this thread. Unless it is to be made if it is missing, rejects with
+ * NoStoreError then: an empty store would say that nobody has anything.
+ */
+export async function openStoreOnce(
+  url: string,
+  { clock, mode = 'create' }: { readonly clock: Clock; readonly mode?: 'create' | 'existing' },
+): Promise<UnwatchedStore> {
   const file = sqliteFile(url);
+  if (mode === 'existing' && isAbsent(file)) throw new NoStoreError(file);
   const { SqliteDatabase } = await import('./sqlite-database.ts');
   const deadline = () => clock.monotonic() + PATIENCE;
-  const { store } = await SqliteDatabase.open(file, { role: 'writer', mode: 'create', clock, deadline });
-  return store;
+  try {
+    const { store } = await SqliteDatabase.open(file, { role: 'writer', mode, clock, deadline });
+    return store;
+  } catch (error) {
+    if (!(error instanceof StoreUnavailableError) || error.message.includes(file)) throw error;
+    const { message, code } = error;
+    throw new StoreUnavailableError(`${message}: ${file}`, { cause: error, code });
+  }
+}
+
+/** What may not be looked at counts as there: opening it says why not. */
+function isAbsent(file: string): boolean {
+  try {
+    return (statSync(file, { throwIfNoEntry: false })?.size ?? 0) === 0;
+  } catch {
+    return false;
+  }
 }
 
 /** To look at what is there: makes and changes nothing. null if there is no database yet. */

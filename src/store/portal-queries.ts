@@ -2,7 +2,7 @@
 
 import { type Kysely, type Selectable, sql, type Transaction } from 'kysely';
 import type { User } from '../lib/user.ts';
-import type { AuditRecord, PortalSession, PortalStore, UserSummary } from './portal-store.ts';
+import type { AuditRecord, PortalSession, PortalStore, UserSummary, WhichAudit } from './portal-store.ts';
 import type { AuditTable, PortalSessionsTable, Schema } from './schema.ts';
 
 type Queries = Kysely<Schema> | Transaction<Schema>;
@@ -91,13 +91,19 @@ export async function addAudit(db: Queries, record: AuditRecord): Promise<void> 
     .execute();
 }
 
-export async function audit(
-  db: Queries,
-  { user, most }: { readonly user?: User; readonly most: number },
-): Promise<AuditRecord[]> {
+export async function audit(db: Queries, which: WhichAudit): Promise<AuditRecord[]> {
+  const { user, domain, since, actions, most } = which;
   let query = db.selectFrom('audit').selectAll();
   if (user !== undefined)
     query = query.where((where) => where.or([where('user_name', '=', user), where('by_name', '=', user)]));
+  if (domain !== undefined) {
+    const pattern = `%@${asPattern(domain)}`;
+    query = query.where(
+      sql<boolean>`(user_name like ${pattern} escape '\\' or by_name like ${pattern} escape '\\')`,
+    );
+  }
+  if (since !== undefined) query = query.where('at', '>=', since);
+  if (actions !== undefined) query = query.where('action', 'in', actions);
   const rows = await query.orderBy('at', 'desc').orderBy('id', 'desc').limit(most).execute();
   return rows.map(toAudit);
 }
@@ -116,7 +122,7 @@ export async function purgePortal(
 
 /** `users` has a row for each user that ever had a record. */
 export async function searchUsers(db: Queries, text: string, most: number): Promise<UserSummary[]> {
-  const pattern = `%${text.toLowerCase().replace(/[\\%_]/g, '\\$&')}%`;
+  const pattern = `%${asPattern(text.toLowerCase())}%`;
   const rows = await db
     .selectFrom('users')
     .leftJoin('records', (join) =>
@@ -133,6 +139,11 @@ export async function searchUsers(db: Queries, text: string, most: number): Prom
     isDisabled: row.disabled_at !== null,
     passwords: Number(row.passwords),
   }));
+}
+
+/** For LIKE with `escape '\\'`: the text itself. */
+function asPattern(text: string): string {
+  return text.replace(/[\\%_]/g, '\\$&');
 }
 
 function toSession(row: Selectable<PortalSessionsTable>): PortalSession {

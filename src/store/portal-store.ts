@@ -80,6 +80,19 @@ export interface UserSummary {
   readonly passwords: number;
 }
 
+/** Which audit records: all that fit what is given, at most `most`. */
+export interface WhichAudit {
+  /** By or for that user. */
+  readonly user?: User;
+  /** By or for users of that domain. */
+  readonly domain?: string;
+  /** Not before, milliseconds since the epoch. */
+  readonly since?: number;
+  /** Any of these. */
+  readonly actions?: readonly AuditAction[];
+  readonly most: number;
+}
+
 /** Every method rejects with StoreUnavailableError when the store does not answer. */
 export interface PortalStore {
   /** Adds it, and deletes the user's oldest ones past `most`. Gives whether it did: not if the user is disabled. */
@@ -90,8 +103,8 @@ export interface PortalStore {
   /** Gives how many there were. */
   endPortalSessions(which: { readonly id: string } | { readonly user: User }): Promise<number>;
   addAudit(record: AuditRecord): Promise<void>;
-  /** The newest first, at most `most`; with `user` those by or for that user. */
-  audit(options: { readonly user?: User; readonly most: number }): Promise<AuditRecord[]>;
+  /** The newest first. */
+  audit(which: WhichAudit): Promise<AuditRecord[]>;
   /** Deletes sessions last seen before `seenBefore` or made before `createdBefore`, and audit records before `auditBefore`. */
   purgePortal(bounds: {
     readonly seenBefore: number;

@@ -9,7 +9,7 @@ import type { NameMark, User } from '../lib/user.ts';
 import type { PasswordRecord } from '../passwords/record.ts';
 import { LoginQueries } from './login-queries.ts';
 import * as portal from './portal-queries.ts';
-import type { AuditRecord, PortalSession, PortalStore } from './portal-store.ts';
+import type { AuditRecord, PortalSession, PortalStore, WhichAudit } from './portal-store.ts';
 import { number, toRecord, toRow } from './rows.ts';
 import type { RecordsTable, Schema } from './schema.ts';
 import {
@@ -232,8 +232,8 @@ export class SqlStore implements UnwatchedStore {
     return this.#run(() => portal.addAudit(this.#sql.durable, record));
   }
 
-  audit(options: { readonly user?: User; readonly most: number }): Promise<AuditRecord[]> {
-    return this.#run(() => portal.audit(this.#sql.quick, options));
+  audit(which: WhichAudit): Promise<AuditRecord[]> {
+    return this.#run(() => portal.audit(this.#sql.quick, which));
   }
 
   purgePortal(bounds: Parameters<PortalStore['purgePortal']>[0]): Promise<number> {

@@ -22,6 +22,7 @@ const COMMANDS: Readonly<Record<string, Deed>> = {
   'password create': { action: 'created', args: () => ['--user', ALICE, '--name', 'By command', '--json'] },
   'password list': null,
   'password revoke': { action: 'deleted', args: async () => [(await program.make(ALICE)).id] },
+  'user list': null,
   'user disable': { action: 'disabled', args: () => [ALICE] },
   'user enable': {
     action: 'enabled',
@@ -44,10 +45,12 @@ const COMMANDS: Readonly<Record<string, Deed>> = {
   'check-config': null,
   'print-config': null,
   healthcheck: null,
+  // It takes no configuration.
+  help: null,
   // It ends with a signal. What it does is in its log, and in the records of those who use it.
   serve: null,
 };
-const NOT_RUN = ['serve'];
+const NOT_RUN = ['serve', 'help'];
 
 let program: Program;
 const open = new AsyncDisposableStack();

@@ -82,7 +82,7 @@ describe('password create', () => {
     const matches = /^[a-km-np-z2-9]{4}( [a-km-np-z2-9]{4}){3}\n$/.test(outcome.stdout);
     expect(matches).toBe(true);
     const bare = ledger(outcome.stdout.replace(/\s/g, ''));
-    expect(outcome.stderr).toMatch(/^made ap_\w{12} \(alice@example\.com, “Phone”\)/);
+    expect(outcome.stderr).toMatch(/^made ap_\w{12} \(alice@example\.com, “Phone”\)/m);
     expect(outcome.stderr.includes(bare)).toBe(false);
     expect(await works(outcome.stdout.trimEnd())).toBe(true);
     expect(statSync(keysFile).mode & 0o777).toBe(0o600);
@@ -252,6 +252,7 @@ describe('password list', () => {
       'expiresAt',
       'lastUsed',
       'revokedAt',
+      'userDisabled',
     ]);
     expect(records).toMatchObject([
       {
@@ -288,6 +289,11 @@ describe('password list', () => {
   });
 
   test('none: says so', async () => {
+    const { id } = await create('--name', 'Phone');
+    await postern('password', 'revoke', id);
+    const db = new Database(database);
+    db.exec('delete from records');
+    db.close();
     expect(await postern('password', 'list')).toMatchObject({ code: 0, stdout: 'no app passwords\n' });
     expect(await list()).toEqual([]);
   });

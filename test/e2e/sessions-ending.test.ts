@@ -148,9 +148,13 @@ describe('between verdict and join', () => {
 
 describe('sessions list and end', () => {
   test('for programs', async () => {
-    const { id, password } = await program.make(user);
+    const { id, password } = await program.make(user, { name: 'Phone of the test' });
     const from = Date.now();
-    await using one = await session(password);
+    await using one = await program.client();
+    await one.send('i ID ("name" "Old Mail" "version" "3\u{1b}")\r\n');
+    await one.expectUntil('i OK …');
+    await one.send(`a LOGIN ${user} ${password}\r\n`);
+    await one.expectUntil('a OK …');
     const { code, stdout } = await cli('sessions', 'list', '--user', user, '--json');
     expect(code).toBe(0);
     const [entry, ...others] = JSON.parse(stdout);
@@ -162,6 +166,9 @@ describe('sessions list and end', () => {
       passwordId: id,
       upstream: 'script',
       client: { address: '127.0.0.1', port: one.socket.localPort },
+      device: 'Phone of the test',
+      software: expect.stringMatching(/^Old Mail 3/),
+      tls: expect.stringMatching(/^TLSv1\.[23]$/),
       since: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{3})?Z$/),
       state: 'joined',
     });
@@ -183,10 +190,16 @@ describe('sessions list and end', () => {
     await using _one = await session(password);
     await using other = await session(password);
     const [header, ...rows] = (await cli('sessions', 'list', '--user', user)).stdout.trimEnd().split('\n');
-    expect(header).toMatch(/^ID +USER +PROTOCOL +CLIENT +UPSTREAM +SINCE \(UTC\) +STATE$/);
+    expect(header).toMatch(
+      /^ID +USER +DEVICE +PROTOCOL +CLIENT +SOFTWARE +TLS +UPSTREAM +SINCE \(UTC\) +STATE$/,
+    );
     expect(rows).toHaveLength(2);
     for (const row of rows)
-      expect(row).toMatch(new RegExp(`^[\\w-]{12} +${user} +imap +127\\.0\\.0\\.1 +script .* joined$`));
+      expect(row).toMatch(
+        new RegExp(
+          `^[\\w-]{12} +${user} +made \\d+ +imap +127\\.0\\.0\\.1 +- +TLSv1\\.\\d +script .* joined$`,
+        ),
+      );
     expect(await cli('sessions', 'end', '--user', user)).toMatchObject({
       code: 0,
       stdout: 'ended 2 sessions\n',

@@ -7,7 +7,7 @@ import { Script } from 'node:vm';
 import { Command } from 'commander';
 import { afterAll, describe, expect, it } from 'vitest';
 import { ConfigError, RefusedError, UnavailableError, UsageError } from '../../../src/lib/errors.ts';
-import { exitCodeOf, runCommands } from '../../../src/main.ts';
+import { exitCodeOf, programOf, runCommands } from '../../../src/main.ts';
 import { StoreUnavailableError } from '../../../src/store/store.ts';
 import { run } from './terminal-double.ts';
 
@@ -52,6 +52,37 @@ describe('postern', () => {
       const help = await run(['help', name!]);
       expect([help.code, name, help.out.includes(`postern ${name}`)]).toEqual([0, name, true]);
     }
+  });
+});
+
+describe('help', () => {
+  const silent = { stdout: () => {}, stderr: () => {} };
+  const ways = (command: Command, words: readonly string[] = []): string[][] => [
+    [...words],
+    ...command.commands.flatMap((inner) => ways(inner, [...words, inner.name()])),
+  ];
+  it.each(ways(programOf(silent, {})).map((words) => [words.join(' '), words] as const))(
+    'help %s is that of the command',
+    async (_, words) => {
+      const asked = await run(['help', ...words]);
+      expect(asked).toEqual(await run([...words, '--help']));
+      expect(asked.out).toContain(`Usage: ${['postern', ...words].join(' ')}`);
+    },
+  );
+
+  it.each([
+    [['passwrd']],
+    [['password', 'creat']],
+    [['password', 'create', 'more']],
+    [['constructor']],
+    [['']],
+    [['--all']],
+    [['\u001b[2J']],
+  ])('of %j, which there is not, is a usage error', async (words) => {
+    const { code, out, err } = await run(['help', ...words]);
+    expect([code, out]).toEqual([64, '']);
+    expect(err).not.toBe('');
+    expect(err).not.toContain('\u001b');
   });
 });
 

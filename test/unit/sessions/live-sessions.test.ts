@@ -73,7 +73,7 @@ function setUp() {
         upstream: 'dovecot',
         client: { address: '192.0.2.7', port: 40_000 },
       },
-      expiresAt,
+      { expiresAt, device: 'Old phone', software: null, tls: 'TLSv1.2' },
     );
     const ends: EndReason[] = [];
     session.onEnd((reason) => ends.push(reason));
@@ -278,6 +278,9 @@ describe('list and end', () => {
       passwordId: 'ap_1',
       upstream: 'dovecot',
       client: { address: '192.0.2.7', port: 40_000 },
+      device: 'Old phone',
+      software: null,
+      tls: 'TLSv1.2',
       since,
     };
     expect(live.list()).toEqual([{ ...entry, state: 'logging_in' }]);
