@@ -7,6 +7,7 @@ import { NetworkSet } from '../lib/network.ts';
 import { makeServerTls } from '../listen/tls.ts';
 import type { Endpoint } from '../portal/context.ts';
 import type { PortalTerms } from '../portal/terms.ts';
+import { usableProtocols } from './usable.ts';
 
 /** The files that a portal's configuration names, PEM; null where none are. */
 export interface PortalFiles {
@@ -55,6 +56,7 @@ export function portalTerms(config: Config, portal: PortalConfig, files: PortalF
       creation: portal.creation,
       maxPerUser: config.appPasswords.maxPerUser,
       scopes: portal.scopes,
+      usableBy: (user) => usableProtocols(config, user),
       maxLifetime: portal.maxLifetime,
       freshFor: oidc.maxAge,
       endpoints: config.listeners.map((listener) => endpoint(config.hostname, listener)),

@@ -42,8 +42,10 @@ export interface PortalSettings {
   /** Whether app passwords may be made. Listing and deleting always may. */
   readonly creation: boolean;
   readonly maxPerUser: number;
-  /** The protocols that a new app password may be good for. */
+  /** The protocols that a new app password may be good for, as far as they can be used. */
   readonly scopes: readonly Protocol[];
+  /** The protocols that a listener speaks and by which a route leads the user somewhere. */
+  readonly usableBy: (user: User) => readonly Protocol[];
   /** Milliseconds that a new app password may live; null: as long as it is not deleted. */
   readonly maxLifetime: number | null;
   /** Milliseconds since `signedInAt` after which `requireFresh` asks for another sign-in. */

@@ -130,6 +130,10 @@ export const en = {
       title: 'No new app passwords',
       lead: 'Your organisation does not allow new app passwords at present. You can still see and delete those that you have.',
     },
+    nothing: {
+      title: 'Nothing to make one for',
+      lead: 'There is no server here that an app password of yours would be good for. Ask your administrator.',
+    },
     full: {
       title: 'Delete one first',
       lead: (most: number) =>
@@ -203,6 +207,11 @@ export const en = {
   },
 
   setup: {
+    title: 'Set up a device',
+    lead: 'What to type in the program or device. The user name is the same everywhere; the password is the app password that you made for that device.',
+    passwordValue: 'the app password of this device',
+    lost: 'An app password is shown only once, when it is made. If you do not have it any more, delete it and make another.',
+    back: 'Back to the list',
     clients: {
       outlook2010: 'Outlook 2010 and older',
       thunderbird: 'Thunderbird',

@@ -27,6 +27,7 @@ export const SETTINGS: PortalSettings = {
   creation: true,
   maxPerUser: 40,
   scopes: ['imap', 'smtp', 'pop3', 'ldap'],
+  usableBy: () => ['imap', 'smtp', 'ldap'],
   maxLifetime: null,
   freshFor: 600_000,
   endpoints: [

@@ -100,6 +100,29 @@ const OWN: readonly Stop[] = [
     },
   },
   {
+    name: 'setup',
+    picture: true,
+    go: async (page, url) => {
+      await page.goto(`${url}/`);
+      await page.getByRole('link', { name: 'Set up a device' }).click();
+      await page.getByText('Thunderbird', { exact: true }).click();
+    },
+  },
+  {
+    name: 'setup-without-servers',
+    prepare: (gallery) => {
+      gallery.settings = { ...SETTINGS, usableBy: () => [] };
+    },
+    go: (page, url) => page.goto(`${url}/setup`),
+  },
+  {
+    name: 'nothing-to-make-one-for',
+    prepare: (gallery) => {
+      gallery.settings = { ...SETTINGS, usableBy: () => [] };
+    },
+    go: (page, url) => page.goto(`${url}/new`),
+  },
+  {
     name: 'already-made',
     go: async (page, url) => {
       await fillIn(page, url, 'Kitchen radio');

@@ -52,7 +52,7 @@ export function adminPages(server: FastifyInstance, deps: PortalDeps, answer: An
     return answer(request, reply, 'admin-person', user, {
       user,
       isDisabled,
-      cards: cardsOf(records, sessions, now),
+      cards: cardsOf(records, sessions, deps.settings().usableBy(user), now),
       ghosts: ghostsOf(records, now),
       sessions: sessions.length,
       trail,

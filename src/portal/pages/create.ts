@@ -3,6 +3,7 @@
 
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { UnavailableError } from '../../lib/errors.ts';
+import type { User } from '../../lib/user.ts';
 import type { AppPassword } from '../../passwords/app-password.ts';
 import type { PasswordRecord } from '../../passwords/record.ts';
 import { PasswordRefusedError } from '../../passwords/service.ts';
@@ -38,7 +39,9 @@ export function createPages(server: FastifyInstance, deps: PortalDeps, answer: A
     const typed = typedIn(request.query);
     const { creation, maxPerUser } = deps.settings();
     if (!creation) return creationOff(request, reply);
-    const present = await deps.passwords.list({ user: request.signedIn.user });
+    const { user } = request.signedIn;
+    if (offersFor(user).length === 0) return nothing(request, reply);
+    const present = await deps.passwords.list({ user });
     if (present.length >= maxPerUser) return full(request, reply);
     if (!deps.requireFresh(request, reply, newPage(typed))) return reply;
     return form(request, reply, typed, {});
@@ -47,6 +50,7 @@ export function createPages(server: FastifyInstance, deps: PortalDeps, answer: A
   server.post('/new', async (request, reply) => {
     const typed = typedIn(request.body);
     if (!deps.settings().creation) return creationOff(request, reply);
+    if (offersFor(request.signedIn.user).length === 0) return nothing(request, reply);
     if (!deps.requireFresh(request, reply, newPage(typed))) return reply;
     const token = field(request.body, 'once');
     if (!once.isToken(token)) {
@@ -67,11 +71,7 @@ export function createPages(server: FastifyInstance, deps: PortalDeps, answer: A
   async function create(request: FastifyRequest, typed: Typed): Promise<Outcome> {
     const { user } = request.signedIn;
     const settings = deps.settings();
-    const { use, lifetime, problems } = check(
-      typed,
-      usesFor(settings.scopes),
-      lifetimesFor(settings.maxLifetime),
-    );
+    const { use, lifetime, problems } = check(typed, offersFor(user), lifetimesFor(settings.maxLifetime));
     if (use === undefined || lifetime === undefined || Object.keys(problems).length > 0) {
       return { kind: 'problems', problems, status: 422 };
     }
@@ -108,11 +108,11 @@ export function createPages(server: FastifyInstance, deps: PortalDeps, answer: A
   }
 
   function form(request: FastifyRequest, reply: FastifyReply, typed: Typed, problems: Problems) {
-    const { scopes, maxLifetime } = deps.settings();
+    const { maxLifetime } = deps.settings();
     return answer(request, reply, 'create', en.create.title, {
       typed,
       problems,
-      uses: usesFor(scopes),
+      uses: offersFor(request.signedIn.user),
       lifetimes: lifetimesFor(maxLifetime),
       isLimited: maxLifetime !== null,
       once: once.token(),
@@ -128,8 +128,20 @@ export function createPages(server: FastifyInstance, deps: PortalDeps, answer: A
     return answer(request, reply.header('cache-control', 'no-store'), 'made', en.made.title, {
       record,
       groups: password.display().split(' '),
-      setups: setupsFor(deps.settings().endpoints, record.scope),
+      setups: setupsFor(deps.settings(), record.user, record.scope),
     });
+  }
+
+  /** What there is for the user, of what the configuration allows. */
+  function offersFor(user: User): Use[] {
+    const { scopes, usableBy } = deps.settings();
+    const usable = usableBy(user);
+    return usesFor(scopes.filter((protocol) => usable.includes(protocol)));
+  }
+
+  function nothing(request: FastifyRequest, reply: FastifyReply) {
+    const { title, lead } = en.create.nothing;
+    return answer(request, reply.code(403), 'say', title, { lead, way: { to: '/', text: en.create.back } });
   }
 
   function already(request: FastifyRequest, reply: FastifyReply, made: Made | undefined) {

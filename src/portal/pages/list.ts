@@ -13,9 +13,9 @@ export function listPage(server: FastifyInstance, deps: PortalDeps, answer: Answ
     const { user } = request.signedIn;
     const records = await deps.passwords.list({ user, tombstones: true });
     const now = deps.clock.now();
-    const { creation, maxPerUser } = deps.settings();
+    const { creation, maxPerUser, usableBy } = deps.settings();
     const sessions = deps.sessions.list().filter((session) => session.user === user);
-    const cards = cardsOf(records, sessions, now);
+    const cards = cardsOf(records, sessions, usableBy(user), now);
     return answer(request, reply, 'list', en.list.title, {
       cards,
       ghosts: ghostsOf(records, now),

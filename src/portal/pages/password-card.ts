@@ -1,5 +1,6 @@
 // What the list says of one app password.
 
+import type { Protocol } from '../../lib/protocol.ts';
 import type { PasswordRecord, Use } from '../../passwords/record.ts';
 import type { SessionEntry } from '../../sessions/live-sessions.ts';
 import { en } from '../texts.ts';
@@ -42,10 +43,11 @@ export interface UseFacts {
   readonly client: string | null;
 }
 
-/** Of the records that are not revoked, the one used last first, the never used after them, the newest first. */
+/** `usable`: the protocols that their user can use. Of the records that are not revoked, the one used last first, the never used after them, the newest first. */
 export function cardsOf(
   records: readonly PasswordRecord[],
   sessions: readonly Pick<SessionEntry, 'passwordId' | 'state'>[],
+  usable: readonly Protocol[],
   now: number,
 ): Card[] {
   const open = new Map<string, number>();
@@ -54,11 +56,11 @@ export function cardsOf(
   }
   return records
     .filter(({ revokedAt }) => revokedAt === null)
-    .map((record) => cardOf(record, open.get(record.id) ?? 0, now))
+    .map((record) => cardOf(record, open.get(record.id) ?? 0, usable, now))
     .sort((a, b) => (b.lastUsed?.at ?? 0) - (a.lastUsed?.at ?? 0) || b.createdAt - a.createdAt);
 }
 
-function cardOf(record: PasswordRecord, sessions: number, now: number): Card {
+function cardOf(record: PasswordRecord, sessions: number, usable: readonly Protocol[], now: number): Card {
   const { id, name, createdAt, networks, expiresAt, lastUsed, lastRefused } = record;
   const isExpired = expiresAt !== null && expiresAt <= now;
   const wasRefused = lastRefused !== null && lastRefused.at > (lastUsed?.at ?? 0);
@@ -66,7 +68,7 @@ function cardOf(record: PasswordRecord, sessions: number, now: number): Card {
     id,
     name,
     createdAt,
-    scope: scopeInWords(record.scope),
+    scope: scopeInWords(record.scope, usable),
     networks,
     expiresAt,
     isExpired,

@@ -9,13 +9,13 @@ export interface Use {
   readonly key: 'mail' | 'address-book' | 'everything';
   readonly title: string;
   readonly text: string;
-  /** As a record has it; null: all protocols. */
-  readonly scope: readonly Protocol[] | null;
+  /** As a record has it. Everything is what there is now, never what there will be. */
+  readonly scope: readonly Protocol[];
 }
 
 const MAIL: readonly Protocol[] = ['imap', 'smtp', 'pop3'];
 
-/** The uses that may be chosen, at least one; the one that most people want comes first. */
+/** The uses that may be chosen, none where nothing is allowed; the one that most people want comes first. */
 export function usesFor(allowed: readonly Protocol[]): Use[] {
   const mail = MAIL.filter((protocol) => allowed.includes(protocol));
   const uses: Use[] = [];
@@ -24,8 +24,7 @@ export function usesFor(allowed: readonly Protocol[]): Use[] {
     uses.push({ key: 'address-book', ...en.create.uses.addressBook, scope: ['ldap'] });
   }
   if (uses.length < 2) return uses;
-  const isAll = PROTOCOLS.every((protocol) => allowed.includes(protocol));
-  return [...uses, { key: 'everything', ...en.create.uses.everything, scope: isAll ? null : [...allowed] }];
+  return [...uses, { key: 'everything', ...en.create.uses.everything, scope: [...allowed] }];
 }
 
 function mailText(mail: readonly Protocol[]) {
@@ -34,10 +33,15 @@ function mailText(mail: readonly Protocol[]) {
   return mail.length === 1 ? mailSendOnly : both;
 }
 
-/** The word for a record's scope, and the names of its protocols. */
-export function scopeInWords(scope: readonly Protocol[] | null): { title: string; protocols: string } {
+/** The word for a record's scope, and the names of its protocols: of those that can be used, if any of them can. */
+export function scopeInWords(
+  scope: readonly Protocol[] | null,
+  usable: readonly Protocol[],
+): { title: string; protocols: string } {
   const { mail, addressBook, everything } = en.create.uses;
-  const protocols = PROTOCOLS.filter((protocol) => scope === null || scope.includes(protocol));
+  const all = PROTOCOLS.filter((protocol) => scope === null || scope.includes(protocol));
+  const now = all.filter((protocol) => usable.includes(protocol));
+  const protocols = now.length > 0 ? now : all;
   const hasMail = protocols.some((protocol) => MAIL.includes(protocol));
   const title = !hasMail ? addressBook.title : protocols.includes('ldap') ? everything.title : mail.title;
   return { title, protocols: protocols.map((protocol) => en.protocols[protocol]).join(', ') };

@@ -1,7 +1,8 @@
 // What to type where: the servers of the configuration, in the words that each program has for them.
 
 import type { Protocol } from '../../lib/protocol.ts';
-import type { Endpoint } from '../context.ts';
+import type { User } from '../../lib/user.ts';
+import type { Endpoint, PortalSettings } from '../context.ts';
 import { en } from '../texts.ts';
 
 /** One program's settings. */
@@ -34,9 +35,14 @@ const WANTS: Readonly<Record<Client, readonly Protocol[]>> = {
 /** TLS from the first byte is what RFC 8314 §3 recommends. */
 const PREFERENCE = ['implicit', 'starttls', 'none'] as const;
 
-/** For an app password of that scope (null: all). Empty if no server is named. */
-export function setupsFor(endpoints: readonly Endpoint[], scope: readonly Protocol[] | null): Setup[] {
-  const usable = endpoints.filter(({ protocol }) => scope === null || scope.includes(protocol));
+/** For the user's app passwords of that scope (null: all). Empty if there is no server that they can use. */
+export function setupsFor(
+  { endpoints, usableBy }: Pick<PortalSettings, 'endpoints' | 'usableBy'>,
+  user: User,
+  scope: readonly Protocol[] | null,
+): Setup[] {
+  const protocols = usableBy(user).filter((protocol) => scope === null || scope.includes(protocol));
+  const usable = endpoints.filter(({ protocol }) => protocols.includes(protocol));
   const has = (protocol: Protocol) => usable.some((endpoint) => endpoint.protocol === protocol);
   return (Object.keys(WANTS) as Client[]).flatMap((client) => {
     const wanted = WANTS[client].filter((protocol) => has(protocol));

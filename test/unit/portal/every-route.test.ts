@@ -15,6 +15,7 @@ const ROUTES: Readonly<Record<string, { readonly action: string | null; readonly
   'GET /': { action: null },
   'GET /new': { action: null },
   'GET /delete-all': { action: null },
+  'GET /setup': { action: null },
   'GET /passwords/:id/delete': { action: null },
   'GET /passwords/:id/rename': { action: null },
   'GET /admin': { action: null },

@@ -99,6 +99,7 @@ export async function startSite(
       creation: true,
       maxPerUser: 40,
       scopes: ['imap', 'smtp', 'pop3', 'ldap'],
+      usableBy: () => ['imap', 'smtp', 'ldap'],
       maxLifetime: null,
       freshFor: 600_000,
       endpoints: [],

@@ -3,7 +3,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { PortalSettings } from '../../../src/portal/context.ts';
 import { Once } from '../../../src/portal/pages/once.ts';
-import { type Gallery, NOW, SETTINGS, SHOWN, startGallery } from '../../browser/gallery.ts';
+import { ALICE, type Gallery, NOW, SETTINGS, SHOWN, startGallery } from '../../browser/gallery.ts';
 import { posted, textOf } from './pages-request.ts';
 
 const DAY = 86_400_000;
@@ -138,9 +138,10 @@ describe('what it is for', () => {
   };
 
   test.each([
-    ['mail', ['imap', 'smtp', 'pop3']],
+    ['mail', ['imap', 'smtp']],
     ['address-book', ['ldap']],
-    ['everything', null],
+    // What there is now: another protocol that comes later was not asked for.
+    ['everything', ['imap', 'smtp', 'ldap']],
   ])('%s', async (use, scope) => {
     await create({ ...TYPED, use });
     expect(made()[0]?.scope).toEqual(scope);
@@ -161,6 +162,37 @@ describe('what it is for', () => {
     await create({ name: TYPED.name, expiry: 'never', use: 'everything' });
     expect(made()[0]?.scope).toEqual(scopes);
     expect(use).toBeDefined();
+  });
+
+  test.each<[string, PortalSettings['scopes'], string[], string[]]>([
+    ['no directory', ['imap', 'smtp'], [], ['Address book', 'Everything']],
+    ['no server to send with', ['imap', 'ldap'], ['Read mail.', 'Look people up.'], ['Read and send mail.']],
+    ['no mailbox', ['smtp', 'ldap'], ['Send mail.', 'Look people up.'], ['Read']],
+    ['all of it', ['imap', 'smtp', 'ldap'], ['Read and send mail.', 'Look people up.', 'Everything'], []],
+  ])('where there is %s, it is not offered', async (_, usable, offered, missing) => {
+    allow(SETTINGS.scopes, { usableBy: () => usable });
+    const text = textOf((await gallery.app.inject({ url: '/new' })).body);
+    for (const one of offered) expect(text).toContain(one);
+    for (const one of missing) expect(text).not.toContain(one);
+    await create({ ...TYPED, use: 'everything' });
+    expect(made()[0]?.scope).toEqual(usable);
+  });
+
+  test('each user has what there is for them', async () => {
+    allow(SETTINGS.scopes, { usableBy: (user) => (user === ALICE ? ['ldap'] : ['imap', 'smtp', 'ldap']) });
+    await create({ ...TYPED, use: 'mail' });
+    expect(made()[0]?.scope).toEqual(['ldap']);
+  });
+
+  test.each<[string, PortalSettings['scopes'], PortalSettings['scopes']]>([
+    ['no route', ['imap', 'smtp'], []],
+    ['only what the admin does not allow', ['ldap'], ['imap', 'smtp']],
+  ])('%s: says so, and makes none', async (_, scopes, usable) => {
+    allow(scopes, { usableBy: () => usable });
+    const page = await gallery.app.inject({ url: '/new' });
+    expect([page.statusCode, textOf(page.body).includes('Nothing to make one for')]).toEqual([403, true]);
+    expect((await create(TYPED)).statusCode).toBe(403);
+    expect(made()).toHaveLength(0);
   });
 
   test.each(['', 'ldap', 'constructor'])('%j is no use', async (use) => {
