@@ -7,7 +7,8 @@ import { type Config, loadConfig } from '../config/config.ts';
 import { systemClock } from '../lib/clock.ts';
 import { ConfigError, RefusedError } from '../lib/errors.ts';
 import { openKeys } from '../passwords/keys-file.ts';
-import { backUpStore, restoreStore } from '../store/open.ts';
+import { backUpStore, openStoreOnce, restoreStore } from '../store/open.ts';
+import { note } from './audit.ts';
 import { type ConfigOption, configFile, withConfigOption } from './config-option.ts';
 import { countOfPasswords, json } from './output.ts';
 import type { Terminal } from './terminal.ts';
@@ -82,6 +83,8 @@ export function storeCommand(terminal: Terminal, env: NodeJS.ProcessEnv): Comman
         terminal.stdout(`${countOfPasswords(appPasswords)} restored from ${source}${kept}\n`);
       }
       await warnOfKeys(config, keyIds, terminal);
+      await using store = await openStoreOnce(config.store.url, { clock: systemClock, mode: 'existing' });
+      await note({ store }, { user: null, action: 'restored', detail: source }, terminal);
     });
 
   return command;

@@ -336,6 +336,7 @@ export const en = {
       sessions_ended: 'ended connections',
       throttle_cleared: 'ended blocks',
       reloaded: 'reloaded the configuration',
+      restored: 'restored a backup',
     } satisfies Record<AuditAction, string>,
   },
 

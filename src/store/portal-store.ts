@@ -29,6 +29,7 @@ export const AUDIT_ACTIONS = [
   'sessions_ended',
   'throttle_cleared',
   'reloaded',
+  'restored',
 ] as const;
 export type AuditAction = (typeof AUDIT_ACTIONS)[number];
 

@@ -1,22 +1,24 @@
 // Every command of `postern`, found by walking its tree: those that change something leave an audit record, the others change
 // nothing. A new command fails here until it is in the table below.
 
-import { readFileSync, writeFileSync } from 'node:fs';
+import { copyFileSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import type { Command } from 'commander';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { systemClock } from '../../src/lib/clock.ts';
 import { parseUser, type User } from '../../src/lib/user.ts';
 import { programOf } from '../../src/main.ts';
+import { openStoreOnce } from '../../src/store/open.ts';
 import { type Program, startProgram } from '../support/program-before-script.ts';
 import { ledger } from '../support/secrets-ledger.ts';
+import { tempDir } from '../support/temp-dir.ts';
 import { run } from '../unit/cli/terminal-double.ts';
 
 const ALICE = parseUser('alice@example.com') as User;
 
+type Args = () => readonly string[] | Promise<readonly string[]>;
 /** The record that a command leaves, and the arguments that make it do something; null: it changes nothing. */
-type Deed = null | {
-  readonly action: string;
-  readonly args: () => readonly string[] | Promise<readonly string[]>;
-};
+type Deed = null | { readonly action: string; readonly args: Args };
 
 const COMMANDS: Readonly<Record<string, Deed>> = {
   'password create': { action: 'created', args: () => ['--user', ALICE, '--name', 'By command', '--json'] },
@@ -42,6 +44,9 @@ const COMMANDS: Readonly<Record<string, Deed>> = {
   'throttle list': null,
   'throttle clear': { action: 'throttle_cleared', args: () => ['--network', '192.0.2.0/24'] },
   'audit list': null,
+  'store backup': null,
+  // Postern must not run: see below.
+  'store restore': { action: 'restored', args: () => [] },
   'check-config': null,
   'print-config': null,
   healthcheck: null,
@@ -50,7 +55,10 @@ const COMMANDS: Readonly<Record<string, Deed>> = {
   // It ends with a signal. What it does is in its log, and in the records of those who use it.
   serve: null,
 };
-const NOT_RUN = ['serve', 'help'];
+const NOT_RUN = ['serve', 'help', 'store restore'];
+const READING: Readonly<Record<string, Args>> = {
+  'store backup': () => [join(program.postern.directory, `backup-${Math.random()}.db`)],
+};
 
 let program: Program;
 const open = new AsyncDisposableStack();
@@ -108,18 +116,19 @@ test('the table has every command, and no other', () => {
 
 const deeds = Object.entries(COMMANDS);
 describe('what changes something leaves one audit record', () => {
-  test.each(deeds.flatMap(([command, deed]) => (deed === null ? [] : [[command, deed] as const])))(
-    '%s',
-    async (command, { action, args }) => {
-      const given = await args();
-      const before = await program.store.audit({ most: 10_000 });
-      const { code, err } = await postern(command, given);
-      expect([code, command, code === 0 ? '' : err]).toEqual([0, command, '']);
-      const after = await program.store.audit({ most: 10_000 });
-      const known = new Set(before.map(({ id }) => id));
-      expect(after.filter(({ id }) => !known.has(id))).toMatchObject([{ by: 'cli', action, from: null }]);
-    },
-  );
+  test.each(
+    deeds.flatMap(([command, deed]) =>
+      deed === null || NOT_RUN.includes(command) ? [] : [[command, deed] as const],
+    ),
+  )('%s', async (command, { action, args }) => {
+    const given = await args();
+    const before = await program.store.audit({ most: 10_000 });
+    const { code, err } = await postern(command, given);
+    expect([code, command, code === 0 ? '' : err]).toEqual([0, command, '']);
+    const after = await program.store.audit({ most: 10_000 });
+    const known = new Set(before.map(({ id }) => id));
+    expect(after.filter(({ id }) => !known.has(id))).toMatchObject([{ by: 'cli', action, from: null }]);
+  });
 });
 
 describe('what leaves none changes nothing', () => {
@@ -128,10 +137,23 @@ describe('what leaves none changes nothing', () => {
     async (command) => {
       await connected();
       const before = await everything();
-      expect((await postern(command)).code).toBe(0);
+      expect((await postern(command, await READING[command]?.())).code).toBe(0);
       expect(await everything()).toEqual(before);
     },
   );
+});
+
+test('store restore: one record, in the store that is now in use', async () => {
+  const dir = open.adopt(tempDir(), (made) => made[Symbol.dispose]());
+  const backup = join(dir.path, 'backup.db');
+  expect((await postern('store backup', [backup])).code).toBe(0);
+  const configFile = join(dir.path, 'postern.yaml');
+  copyFileSync(program.postern.configFile, configFile);
+  const before = new Set((await program.store.audit({ most: 10_000 })).map(({ id }) => id));
+  expect((await run(['store', 'restore', backup, '--config', configFile])).code).toBe(0);
+  await using store = await openStoreOnce(`sqlite:${join(dir.path, 'postern.db')}`, { clock: systemClock });
+  const news = (await store.audit({ most: 10_000 })).filter(({ id }) => !before.has(id));
+  expect(news).toMatchObject([{ by: 'cli', user: null, action: 'restored', detail: backup }]);
 });
 
 describe('what the running program is asked to do', () => {
