@@ -60,6 +60,7 @@ export function portalTerms(config: Config, portal: PortalConfig, files: PortalF
       maxLifetime: portal.maxLifetime,
       freshFor: oidc.maxAge,
       endpoints: config.listeners.map((listener) => endpoint(config.hostname, listener)),
+      twoStepClients: portal.twoStepClients,
       help: portal.help,
     },
     provider: { ...oidc, ca: files.providerCa },

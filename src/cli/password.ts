@@ -15,6 +15,7 @@ import { countOfPasswords, isoTime, json, quoted } from './output.ts';
 import { passwordListCommand } from './password-list.ts';
 import type { Terminal } from './terminal.ts';
 import { readUser } from './user-argument.ts';
+import { warnOfUse } from './warn-of-use.ts';
 
 interface CreateOptions extends ConfigOption {
   user: string;
@@ -70,6 +71,7 @@ async function createPassword(options: CreateOptions, terminal: Terminal, env: N
     expiresAt,
   });
   await note(records, { user, action: 'created', passwordId: record.id, name: record.name }, terminal);
+  await warnOfUse(record, options, env, terminal);
   if (options.json) {
     const { id, name } = record;
     terminal.stdout(

@@ -52,6 +52,8 @@ export interface PortalSettings {
   readonly freshFor: number;
   /** What people type in their mail clients, in the order of the configuration. */
   readonly endpoints: readonly Endpoint[];
+  /** Whether the pages say that current mail programs may not need an app password. */
+  readonly twoStepClients: boolean;
   /** Whom to ask, in the admin's words, plain text; null: nothing was written. */
   readonly help: string | null;
 }

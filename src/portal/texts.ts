@@ -84,6 +84,8 @@ export const en = {
         text: 'Give every device its own. When one is lost or sold, you delete that one and the others go on.',
       },
       {
+        /** Only where the configuration says that it is true. */
+        isOfTwoStepClients: true,
         title: 'You may not need one',
         text: 'Outlook 2013 and newer, and the mail programs of current phones, can sign in with your second step. Try that first.',
       },

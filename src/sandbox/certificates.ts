@@ -1,6 +1,8 @@
 // A certificate authority of the sandbox's own, and the certificate for localhost that it signed. Made anew at each start,
 // good for 30 days.
 
+import { execFileSync } from 'node:child_process';
+import { hostname } from 'node:os';
 import { generate } from 'selfsigned';
 
 export interface Certificates {
@@ -11,6 +13,22 @@ export interface Certificates {
 }
 
 const DAY = 86_400_000;
+
+/**
+ * What this machine calls itself: libldap, and with it ldapsearch, looks for that name in the certificate when it is told to connect to
+ * `localhost`.
+ */
+export function ownNames(): string[] {
+  const names = [hostname()];
+  try {
+    names.push(
+      execFileSync('hostname', ['-f'], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim(),
+    );
+  } catch {
+    // A machine without that command, or without a full name.
+  }
+  return [...new Set(names)].filter((name) => name !== 'localhost' && /^[A-Za-z0-9.-]{1,253}$/.test(name));
+}
 
 /** `now` in milliseconds since the epoch. */
 export async function makeCertificates(now: number): Promise<Certificates> {
@@ -38,7 +56,7 @@ export async function makeCertificates(now: number): Promise<Certificates> {
       {
         name: 'subjectAltName',
         altNames: [
-          { type: 2, value: 'localhost' },
+          ...['localhost', ...ownNames()].map((value) => ({ type: 2 as const, value })),
           { type: 7, ip: '127.0.0.1' },
           { type: 7, ip: '::1' },
         ],

@@ -25,6 +25,8 @@ declare module 'hoodiecrow-imap' {
     close(closed?: () => void): void;
     /** `raw` in octets as Latin-1. Whoever has the folder open is told. */
     appendMessage(folder: string, flags: string[], internaldate: Date, raw: string): void;
+    /** An EventEmitter's: it listens to itself once for each connection. */
+    setMaxListeners(most: number): void;
     /** The listening socket. */
     readonly server: import('node:net').Server;
   }

@@ -45,6 +45,8 @@ export async function startMailbox(): Promise<Mailbox> {
       },
     },
   });
+  // Each connection is a listener of its own: with more than ten Node would warn of a leak.
+  server.setMaxListeners(0);
   const open = new Set<Socket>();
   server.server.on('connection', (socket) => {
     open.add(socket);

@@ -28,6 +28,7 @@ export const SETTINGS: PortalSettings = {
   maxPerUser: 40,
   scopes: ['imap', 'smtp', 'pop3', 'ldap'],
   usableBy: () => ['imap', 'smtp', 'ldap'],
+  twoStepClients: false,
   maxLifetime: null,
   freshFor: 600_000,
   endpoints: [

@@ -163,6 +163,11 @@ export const portalSchema = reshaped(
     sessionIdle: duration('1m', '12h').prefault('15m'),
     /** … and after so long in any case. */
     sessionMax: duration('5m', '24h').prefault('8h'),
+    /**
+     * Whether current mail programs (Outlook 2013 and newer, those of phones) can sign in at your servers with the second step,
+     * without Postern. Then the pages say to try that first.
+     */
+    twoStepClients: flag().prefault(false),
     /** Whom to ask, shown on the pages: “Call the help desk, 1234”. */
     help: optional(line('one line of text')),
     /** A message to the user whenever an app password is made or deleted. Without it: none. */

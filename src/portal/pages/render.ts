@@ -20,7 +20,7 @@ export interface Frame {
   readonly title: string;
   /** null: nobody is signed in, or we do not say. */
   readonly signedIn: Pick<SignedIn, 'user' | 'isAdmin' | 'csrf'> | null;
-  readonly settings: Pick<PortalSettings, 'help'>;
+  readonly settings: Pick<PortalSettings, 'help'> & Partial<Pick<PortalSettings, 'twoStepClients'>>;
   /** Milliseconds since the epoch. */
   readonly now: number;
   /** The browser's, as it came. */

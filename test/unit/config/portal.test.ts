@@ -33,6 +33,7 @@ describe('the defaults', () => {
       scopes: ['imap', 'smtp', 'pop3', 'ldap'],
       sessionIdle: 900_000,
       sessionMax: 28_800_000,
+      twoStepClients: false,
       help: null,
       notify: null,
     });

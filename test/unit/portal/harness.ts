@@ -100,6 +100,7 @@ export async function startSite(
       maxPerUser: 40,
       scopes: ['imap', 'smtp', 'pop3', 'ldap'],
       usableBy: () => ['imap', 'smtp', 'ldap'],
+      twoStepClients: false,
       maxLifetime: null,
       freshFor: 600_000,
       endpoints: [],

@@ -27,6 +27,15 @@ describe('the list', () => {
     expect(page.body).toContain(`<time datetime="${new Date(NOW - 214 * DAY).toISOString()}"`);
   });
 
+  test.each(['/', '/new'])(
+    '%s sends nobody elsewhere first, unless the admin says that it works',
+    async (path) => {
+      expect(textOf((await get(path)).body)).not.toMatch(/Outlook 2013|second step\. Try/);
+      gallery.settings = { ...gallery.settings, twoStepClients: true };
+      expect(textOf((await get(path)).body)).toContain('Outlook 2013 and newer');
+    },
+  );
+
   test('tells of a device that still tries a deleted one, and of no other deleted one', async () => {
     gallery.records.push(record('ap_silent222222', 'Silent one', { revokedAt: NOW - DAY }));
     const text = textOf((await get('/')).body);
