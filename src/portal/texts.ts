@@ -210,7 +210,7 @@ export const en = {
 
   setup: {
     title: 'Set up a device',
-    lead: 'What to type in the program or device. The user name is the same everywhere; the password is the app password that you made for that device.',
+    lead: 'The user name is the same everywhere; the password is the app password that you made for that device.',
     passwordValue: 'the app password of this device',
     lost: 'An app password is shown only once, when it is made. If you do not have it any more, delete it and make another.',
     back: 'Back to the list',
