@@ -2,6 +2,7 @@
 // others can be joined to. Nothing that is done in it reaches the machine that the tests run on.
 
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { closeSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { type Outcome, run, whenReady } from './child-process.ts';
@@ -99,8 +100,25 @@ export async function startDebianMachine(
   ];
   const inside = (path: string) => join(`/proc/${pid}/root`, path);
 
-  const sh: DebianMachine['sh'] = (script, { input = '', patience = 120_000 } = {}) =>
-    run('nsenter', [...enter, '/bin/bash', '-c', script], { env: ENVIRONMENT, input, patience });
+  // To files and not to pipes: a daemon that a script starts keeps what it was given, and nobody waits for that.
+  const sh: DebianMachine['sh'] = async (script, { input = '', patience = 120_000 } = {}) => {
+    using outputs = tempDir();
+    const files = ['in', 'out', 'err'].map((name) => join(outputs.path, name));
+    writeFileSync(files[0]!, input);
+    const handles = files.map((file, index) => openSync(file, index === 0 ? 'r' : 'w'));
+    const shell = spawn('nsenter', [...enter, '/bin/bash', '-c', script], {
+      env: ENVIRONMENT,
+      stdio: handles,
+    });
+    for (const handle of handles) closeSync(handle);
+    const timer = setTimeout(() => shell.kill('SIGKILL'), patience);
+    const [code, signal] = (await once(shell, 'exit')) as [number | null, NodeJS.Signals | null];
+    clearTimeout(timer);
+    const [stdout, stderr] = files.slice(1).map((file) => readFileSync(file, 'utf8'));
+    if (signal === 'SIGKILL')
+      throw new Error(mask(`on ${name}: not done in ${patience} ms\n${script}\n${stderr}`));
+    return { code, signal, stdout: stdout!, stderr: stderr! };
+  };
   const machine: DebianMachine = {
     name,
     pid,

@@ -45,6 +45,24 @@ test('the README’s configuration is right, and no cause for a warning', () => 
   ]);
 });
 
+test('it is the one that packages bring', () => {
+  const [yaml] = fenced(section(read('README.md'), '## Put it before Dovecot'), 'yaml');
+  expect(parseYaml(read('config/postern.initial.yaml'))).toEqual(parseYaml(yaml!));
+});
+
+test('the configuration for a container is right, and every listener in it can be reached from outside', () => {
+  const [yaml] = fenced(section(read('docs/operations.md'), '## Container'), 'yaml');
+  const config = parseConfig(yaml!, {
+    file: '/etc/postern/postern.yaml',
+    env: {},
+    readFile: () => ({ content: Buffer.from('a master password\n'), mode: 0o640 }),
+  });
+  expect(config.listeners.map(({ host }) => host)).toEqual(['0.0.0.0']);
+  // What is not on the volume is lost with the container.
+  for (const path of [config.store.url, config.keys.file, config.control.socket])
+    expect(path).toContain('/var/lib/postern/');
+});
+
 test('so it is with what the README adds to it for mail that is sent', () => {
   const before = parseYaml(fenced(section(read('README.md'), '## Put it before Dovecot'), 'yaml')[0]!);
   const added = parseYaml(
