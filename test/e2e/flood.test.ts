@@ -30,7 +30,8 @@ test('in a flood everybody who has an app password logs in, and no session is lo
   expect(during.noops.count).toBeGreaterThan(10);
   // 600 have wanted 150 places, and lost them to each other.
   expect(rejected.beforeLogin).toBeGreaterThan(450);
-  expect(during.connections).toBeLessThanOrEqual(150 + 3 + 1);
+  // Who has given way counts until the turn of the event loop ends in which another was accepted: four of each port (acceptors.ts).
+  expect(during.connections).toBeLessThanOrEqual(150 + 3 + 1 + 2 * 4);
   expect(during.crowds.guess).toMatchObject({ admitted: 0 });
   expect(during.crowds.guess!.refused).toBeGreaterThan(0);
   expect(during.memory.most - quiet.memory.most).toBeLessThan(200);
