@@ -3,8 +3,10 @@
 import type { Config, RouteConfig } from '../config/config.ts';
 import type { SpokenProtocol } from '../lib/protocol.ts';
 import type { ProtocolServer } from '../listen/listener.ts';
+import { LearntCapabilities } from '../protocols/imap/capabilities.ts';
 import type { ImapDeps } from '../protocols/imap/dialogue.ts';
 import { createImapServer } from '../protocols/imap/session.ts';
+import { LearntRootDse } from '../protocols/ldap/learnt-root-dse.ts';
 import { createLdapServer } from '../protocols/ldap/session.ts';
 import { type DirectoryPolicy, openDirectory } from '../protocols/ldap/upstream.ts';
 import type { SmtpDeps } from '../protocols/smtp/dialogue.ts';
@@ -19,7 +21,7 @@ export interface ProtocolTerms {
   readonly upstreams: Upstreams;
   readonly lasting: Pick<Lasting, 'quotas'>;
   /** What every protocol needs to admit somebody. */
-  readonly shared: Omit<ImapDeps, 'upstreams'>;
+  readonly shared: Omit<ImapDeps, 'upstreams' | 'capabilities'>;
 }
 
 export interface Serving {
@@ -34,16 +36,27 @@ export type ProtocolEntries = Readonly<Record<SpokenProtocol, ProtocolEntry>>;
 
 export const PROTOCOL_ENTRIES: ProtocolEntries = { imap, smtp, ldap };
 
-function imap({ shared, upstreams }: ProtocolTerms): Serving {
-  return { server: createImapServer({ ...shared, upstreams: speaking('imap', upstreams) }) };
+function imap({ config, shared, upstreams: all }: ProtocolTerms, before?: Disposable): Serving {
+  const upstreams = speaking('imap', all);
+  const capabilities = new LearntCapabilities({
+    upstreams: routed('imap', config, upstreams),
+    clock: shared.clock,
+    before: before instanceof LearntCapabilities ? before : undefined,
+  });
+  return { server: createImapServer({ ...shared, upstreams, capabilities }), learnt: capabilities };
+}
+
+/** Those that a route leads to. */
+function routed<U>(protocol: SpokenProtocol, { routes }: Config, upstreams: ReadonlyMap<string, U>) {
+  const names = new Set<unknown>(routes.map((route) => route[protocol]));
+  return new Map([...upstreams].filter(([name]) => names.has(name)));
 }
 
 function smtp({ config, shared, upstreams: all, lasting }: ProtocolTerms, before?: Disposable): Serving {
   const { hostname, routes, listeners } = config;
   const upstreams = speaking('smtp', all);
-  const routed = new Set(routes.map((route) => route.smtp));
   const extensions = new LearntExtensions({
-    upstreams: new Map([...upstreams].filter(([name]) => routed.has(name))),
+    upstreams: routed('smtp', config, upstreams),
     hostname,
     clock: shared.clock,
     before: before instanceof LearntExtensions ? before : undefined,
@@ -65,16 +78,25 @@ function submissionPolicies(routes: readonly RouteConfig[]): SmtpDeps['policies'
   return new Map(routes.flatMap(({ submission }, index) => (submission ? [[index, submission]] : [])));
 }
 
-function ldap({ config, shared, upstreams }: ProtocolTerms): Serving {
+function ldap({ config, shared, upstreams: all }: ProtocolTerms, before?: Disposable): Serving {
+  const upstreams = speaking('ldap', all);
+  const rootDse = new LearntRootDse({
+    upstreams: routed('ldap', config, upstreams),
+    names: config.ldap.rootDse,
+    events: shared.events,
+    clock: shared.clock,
+    before: before instanceof LearntRootDse ? before : undefined,
+  });
   const server = createLdapServer({
     ...shared,
-    upstreams: speaking('ldap', upstreams),
+    upstreams,
+    rootDse,
     policies: config.routes.map(directoryPolicy),
     anonymousBind: config.ldap.anonymousBind,
     maxMessage: config.ldap.maxMessageKiB * 1024,
     openDirectory,
   });
-  return { server };
+  return { server, learnt: rootDse };
 }
 
 function directoryPolicy({ directory }: RouteConfig): DirectoryPolicy {

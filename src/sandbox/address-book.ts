@@ -24,6 +24,13 @@ const NAMES = ['Ada Lovelace', 'Alan Turing', 'Barbara Liskov', 'Claude Shannon'
   'Radia Perlman',
 ]);
 
+/** What the server says of itself (RFC 4512 §5.1): ldapjs knows no extended operation, and no control that it would heed. */
+const ROOT_DSE: Attributes = {
+  objectclass: ['top'],
+  namingcontexts: [BASE],
+  supportedldapversion: ['3'],
+};
+
 type Attributes = Record<string, string | string[] | Buffer>;
 
 /** Any free port of 127.0.0.1. */
@@ -48,6 +55,12 @@ export async function startAddressBook(): Promise<AddressBook> {
     if (request.connection.ldap.bindDN.toString() !== dn)
       return next(new ldapjs.InsufficientAccessRightsError());
     const base = request.dn;
+    if (base.toString() === '' && request.scope === 0) {
+      response.attributes = response.attributes.map((attribute: string) => attribute.toLowerCase());
+      if (request.filter.matches(ROOT_DSE, false)) response.send({ dn: '', attributes: ROOT_DSE });
+      response.end();
+      return next();
+    }
     if (!entries.some((entry) => base.equals(entry.dn)))
       return next(new ldapjs.NoSuchObjectError(base.toString()));
     // ldapjs looks for them in lower case.

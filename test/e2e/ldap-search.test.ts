@@ -7,9 +7,8 @@ import { ledger } from '../support/secrets-ledger.ts';
 import { BASE, PEOPLE, SERVICE, ZOE } from '../support/slapd.ts';
 
 /** Result codes (RFC 4511 appendix A), which are the exit codes of ldap-utils. */
-const STRONGER_AUTH_REQUIRED = 8;
+const OPERATIONS_ERROR = 1;
 const CONSTRAINT_VIOLATION = 19;
-const INAPPROPRIATE_AUTHENTICATION = 48;
 const INVALID_CREDENTIALS = 49;
 const INSUFFICIENT_ACCESS = 50;
 const UNAVAILABLE = 52;
@@ -136,25 +135,37 @@ describe('what slapd hears, and what it does not', () => {
     expect(told()).toBe(before);
   });
 
-  test('nobody, as ldapsearch -x without a name binds: refused unless the config says otherwise, and only ever Postern’s own words', async () => {
-    const nobody = (ports: DirectoryChain['ports']): DirectoryAccount => ({
-      port: ports.ldaps,
+  test('nobody, as ldapsearch -x without a name binds: the root DSE as slapd has it, and nothing else', async () => {
+    const nobody = (more: Partial<DirectoryAccount> = {}): DirectoryAccount => ({
+      port: chain.ports.ldaps,
       tls: 'implicit',
       name: '',
       password: '',
       caFile: chain.pki.ca.certFile,
+      ...more,
     });
-    const rootDse = ['-s', 'base', '-b', ''];
-    expect((await ldapSearch(nobody(chain.ports), rootDse)).code).toBe(INAPPROPRIATE_AUTHENTICATION);
-    await using open = await startPosternBeforeSlapd({ config: 'ldap: { anonymousBind: true }' });
-    const account = { ...nobody(open.ports), caFile: open.pki.ca.certFile };
-    const { code, stdout } = await ldapSearch(account, rootDse);
-    expect({ code, stdout }).toMatchObject({
-      code: 0,
-      stdout: expect.stringContaining('vendorName: Postern'),
-    });
-    expect((await ldapSearch(account, ['-b', BASE])).code).toBe(STRONGER_AUTH_REQUIRED);
-    expect(open.slapd.log()).not.toMatch(/ (BIND|SRCH) /);
+    const rootDse = ['-s', 'base', '-b', '', '(objectClass=top)', '*', '+'];
+    const attribute = (ldif: string, name: string) =>
+      [...ldif.matchAll(new RegExp(`^${name}: (.*)$`, 'gm'))].map(([, value]) => value).sort();
+    await expect
+      .poll(async () => (await ldapSearch(nobody(), rootDse)).stdout, { timeout: 20_000, interval: 200 })
+      .toContain('namingContexts');
+    const bound = (await ldapSearch(await chain.account('alice@example.com', ALICE), rootDse)).stdout;
+    const before = told();
+    const { code, stdout } = await ldapSearch(nobody(), rootDse);
+    expect(code).toBe(0);
+    for (const name of ['namingContexts', 'subschemaSubentry', 'supportedControl', 'supportedFeatures']) {
+      expect(attribute(stdout, name), name).not.toEqual([]);
+      expect(attribute(stdout, name), name).toEqual(attribute(bound, name));
+    }
+    expect(attribute(stdout, 'supportedControl')).not.toContain('2.16.840.1.113730.3.4.18');
+    expect(attribute(stdout, 'supportedExtension')).toEqual(['1.3.6.1.1.8', '1.3.6.1.4.1.4203.1.11.3']);
+    expect(attribute(stdout, 'configContext')).toEqual([]);
+    const inClear = nobody({ port: chain.ports.ldap, tls: 'starttls' });
+    expect((await ldapSearch(inClear, rootDse)).stdout).toBe(stdout);
+    expect((await ldapSearch(nobody(), ['-b', BASE])).code).toBe(OPERATIONS_ERROR);
+    // Strangers never get there.
+    expect(told()).toBe(before);
   });
 
   test('writing is refused here, unless the route allows it', async () => {
@@ -194,6 +205,17 @@ describe('what a client says of itself by a control', () => {
     expect((await ldapSearch(account, tracked('through'))).code).toBe(0);
     await chain.slapd.logged(/cn=through/);
     expect(chain.slapd.log().slice(from)).not.toMatch(/NAME=|USERNAME=/);
+  });
+
+  test('but what Postern knows of it is, if the config says so', async () => {
+    await using telling = await startPosternBeforeSlapd({
+      userEntry: `sessionTracking: true\n    userDn: "uid={local},${PEOPLE}"`,
+    });
+    const alice = await telling.account('alice@example.com', ALICE);
+    const tracked = ['-e', 'sessiontracking', '-b', BASE, '-s', 'base', '(cn=told)'];
+    expect((await ldapSearch(alice, tracked)).code).toBe(0);
+    const [line] = await telling.slapd.logged(/.* SRCH .*cn=told.*/);
+    expect(line).toMatch(/\[IP=127\.0\.0\.1 NAME=postern\/[\w-]+ USERNAME=alice@example\.com\]/);
   });
 
   test('does not make it anybody’s creator (relaxed rules)', async () => {

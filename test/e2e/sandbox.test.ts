@@ -159,6 +159,35 @@ test('it stays up until told to stop, and what it prints to paste works', async 
       return outcome.stdout;
     };
 
+    // Nobody's Bind, and the root DSE as the embedded directory has it.
+    const rootDse = await run(
+      'ldapsearch',
+      [
+        '-x',
+        '-LLL',
+        '-H',
+        `ldaps://localhost:${state.ports.ldaps}`,
+        '-s',
+        'base',
+        '-b',
+        '',
+        '(objectClass=top)',
+        'namingContexts',
+      ],
+      {
+        env: {
+          ...process.env,
+          LDAPTLS_CACERT: join(ROOT, state.ca),
+          LDAPTLS_REQCERT: 'demand',
+          LDAPRC: '/nonexistent',
+        },
+      },
+    );
+    expect(rootDse).toMatchObject({
+      code: 0,
+      stdout: expect.stringMatching(/^namingContexts: dc=example,dc=com$/im),
+    });
+
     expect(await sh('FETCH 1:*')).toMatch(/^\* 7 FETCH /m);
     expect(await sh('MAILINDEX=1')).toContain('Subject: Welcome\r\n');
     expect(await sh(`imaps://localhost:${state.ports.imaps}/`)).toMatch(/^\* LIST .*"INBOX"\r$/m);

@@ -3,6 +3,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import {
   abandon,
+  bind,
   compare,
   control,
   del,
@@ -276,12 +277,12 @@ describe('the root DSE', () => {
   test('nothing else is read before bind, nor is it with a critical control', async () => {
     await using postern = await startDirectorySetting();
     await using client = await postern.client();
-    expect(await client.ask(search(1, PEOPLE))).toMatchObject({ op: 'searchDone', code: 8 });
-    expect(await client.ask(search(2, '', { scope: 2 }))).toMatchObject({ op: 'searchDone', code: 8 });
-    expect(await client.ask(compare(3, ALICE))).toMatchObject({ op: 'compareResponse', code: 8 });
-    expect(await client.ask(modify(4))).toMatchObject({ op: 'modifyResponse', code: 8 });
-    expect(await client.ask(extended(5, OIDS.cancel))).toMatchObject({ op: 'extendedResponse', code: 8 });
-    expect(await client.ask(extended(6, OIDS.passwordModify))).toMatchObject({ code: 8 });
+    expect(await client.ask(search(1, PEOPLE))).toMatchObject({ op: 'searchDone', code: 1 });
+    expect(await client.ask(search(2, '', { scope: 2 }))).toMatchObject({ op: 'searchDone', code: 1 });
+    expect(await client.ask(compare(3, ALICE))).toMatchObject({ op: 'compareResponse', code: 1 });
+    expect(await client.ask(modify(4))).toMatchObject({ op: 'modifyResponse', code: 1 });
+    expect(await client.ask(extended(5, OIDS.cancel))).toMatchObject({ op: 'extendedResponse', code: 1 });
+    expect(await client.ask(extended(6, OIDS.passwordModify))).toMatchObject({ code: 1 });
     expect(await client.ask(extended(7, OIDS.whoAmI))).toMatchObject({ code: 0, value: '' });
     expect(await client.ask(rootDse(8, { controls: [control('1.2.3', true)] }))).toMatchObject({ code: 12 });
     await using plain = await postern.plain();
@@ -289,12 +290,11 @@ describe('the root DSE', () => {
     expect(postern.upstream.connections.total).toBe(0);
   });
 
-  test('an anonymous bind, where it is allowed, gives no more than that', async () => {
-    await using postern = await startDirectorySetting({ config: 'ldap: { anonymousBind: true }' });
+  test('an anonymous bind gives no more than that', async () => {
+    await using postern = await startDirectorySetting();
     await using client = await postern.client();
-    const anonymous = message(1, tlv(0x60, integer(3), text(''), tlv(0x80)));
-    expect(await client.ask(anonymous)).toMatchObject({ id: 1, op: 'bindResponse', code: 0 });
-    expect(await client.ask(search(2, PEOPLE))).toMatchObject({ code: 8 });
+    expect(await client.ask(bind(1, '', ''))).toMatchObject({ id: 1, op: 'bindResponse', code: 0 });
+    expect(await client.ask(search(2, PEOPLE))).toMatchObject({ code: 1 });
     expect(await client.ask(rootDse(3))).toMatchObject({ op: 'entry', dn: '' });
   });
 });
@@ -378,6 +378,31 @@ test('with proxied authorization every request is on behalf of the user', async 
   ]);
   // It answered before the abandon came, or not.
   for (const { controls } of seen().slice(5)) expect(controls).toBeUndefined();
+});
+
+test('with session tracking every request says who and where the client is, in Postern’s words alone', async () => {
+  const tracking = '1.3.6.1.4.1.21008.108.63.1';
+  const told = (address: string) =>
+    new RegExp(
+      `^0.\\x04.${address.replaceAll('.', '\\.')}\\x04.postern/[\\w-]+\\x04.${tracking}\\.3\\x04\\x11alice@example\\.com$`,
+      's',
+    );
+  for (const [sendClientAddress, address] of [
+    ['secure', '127.0.0.1'],
+    ['never', ''],
+  ] as const) {
+    await using postern = await startDirectorySetting({
+      upstream: { sessionTracking: true, sendClientAddress },
+    });
+    await using client = await postern.bound();
+    const from = postern.upstream.requests.length;
+    const lie = control(tracking, false, tlv(0x30, ...['6.6.6.6', 'x', '1.2', 'bob'].map(text)));
+    await client.ask(compare(2, ALICE, lie));
+    expect(await client.ask(extended(3, OIDS.cancel, tlv(0x30, integer(2))))).toMatchObject({ id: 3 });
+    const [compared, cancelled] = postern.upstream.requests.slice(from);
+    expect(compared!.controls).toEqual({ [tracking]: [false, expect.stringMatching(told(address))] });
+    expect(cancelled!.controls).toBeUndefined();
+  }
 });
 
 test('denied proxied authorization reaches the client', async () => {

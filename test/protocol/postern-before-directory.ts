@@ -85,6 +85,8 @@ export async function startDirectorySetting({
         },
       },
       routes: [{ users: '*@example.com', ldap: 'script', directory }],
+      // The script hears of clients alone, unless a test wants it to be asked what it can do.
+      ldap: { rootDse: [] },
       ...parse(config),
     }),
   );

@@ -60,6 +60,8 @@ export async function startSetting(options: SettingOptions = {}): Promise<Settin
     tls: options.script?.tls ?? 'none',
     ...(options.script?.tls === undefined || options.script.tls === 'none' ? {} : { ca: ca.certFile }),
     login: { method: 'plain', ...master },
+    // The script hears of logins alone, unless a test wants it to be asked what it can do.
+    capabilities: [],
   };
   const postern = started.use(
     await startPosternInProcess(certificate, {

@@ -1,7 +1,8 @@
 // `upstreams`: the servers behind Postern, and how it logs in to them.
 
 import { z } from 'zod';
-import { named, optional, reshaped, section } from '../shapes.ts';
+import { OFFERABLE_CAPABILITIES, placeOfCapability } from '../../lib/imap-capabilities.ts';
+import { listOf, named, optional, reshaped, section } from '../shapes.ts';
 import { orList } from '../suggest.ts';
 import {
   choice,
@@ -113,13 +114,26 @@ const upstreamSection = section({
    * expect it (Dovecot: `haproxy = yes`).
    */
   proxyProtocol: choice(['none', 'v2']).prefault('none'),
-  /** Whether it is told the client’s address (IMAP ID, SMTP XCLIENT): `secure` means only over TLS or to loopback. */
+  /**
+   * Whether it is told the client’s address (IMAP ID, SMTP XCLIENT, LDAP by `sessionTracking`): `secure` means only over
+   * TLS or to loopback.
+   */
   sendClientAddress: choice(['secure', 'always', 'never']).prefault('secure'),
   /**
    * IMAP: join clients to a server that offers UNAUTHENTICATE (RFC 8437) after login. A client could then log in
    * there again, past Postern.
    */
   acceptUnauthenticate: flag().optional().prefault(false),
+  /**
+   * IMAP: what clients are offered of it before they log in, such as `[IDLE, ENABLE]`, while no two users have logged in,
+   * and at most. Default: what it offers to strangers, and then what it offers after each of the last logins.
+   */
+  capabilities: optional(listOf(capability())),
+  /**
+   * LDAP: whether every request tells the server’s log the user and the client’s address (session tracking,
+   * draft-wahl-ldap-session), the address as `sendClientAddress` allows.
+   */
+  sessionTracking: flag().optional().prefault(false),
   /**
    * LDAP: the user’s own entry, with `{user}`, `{local}` or `{domain}` in it. For `proxied-authorization`, and for
    * the answer to “Who am I”. This or `userSearch`.
@@ -135,6 +149,15 @@ const upstreamSection = section({
     }),
   ),
 });
+
+/** What may be offered before login; in upper case. */
+function capability() {
+  const error = `must be one of those that may be offered before login: ${OFFERABLE_CAPABILITIES.join(' ')}`;
+  return text(error, (written) => {
+    const name = written.toUpperCase();
+    return placeOfCapability(name) === -1 ? undefined : name;
+  }).meta({ title: 'capability name' });
+}
 
 /** One, or several: a list in any case. */
 function addresses() {
@@ -152,23 +175,28 @@ function addresses() {
 type Fields = z.output<typeof upstreamSection>;
 
 /** What upstreams of all protocols have. */
-type AnyUpstream = Omit<Fields, 'address' | 'login' | 'acceptUnauthenticate' | 'userDn' | 'userSearch'> & {
+type AnyUpstream = Omit<
+  Fields,
+  'address' | 'login' | 'acceptUnauthenticate' | 'capabilities' | 'sessionTracking' | 'userDn' | 'userSearch'
+> & {
   readonly name: string;
   /** Tried in turn. At least one. */
   readonly addresses: Fields['address'];
 };
 
 type ImapUpstream = AnyUpstream &
-  Present<Pick<Fields, 'acceptUnauthenticate'>> & { readonly protocol: 'imap'; readonly login: ImapLogin };
+  Present<Pick<Fields, 'acceptUnauthenticate'>> &
+  Pick<Fields, 'capabilities'> & { readonly protocol: 'imap'; readonly login: ImapLogin };
 
 type SmtpUpstream = AnyUpstream & { readonly protocol: 'smtp'; readonly login: SmtpLogin };
 
-type LdapUpstream = AnyUpstream & {
-  readonly protocol: 'ldap';
-  readonly login: LdapLogin;
-  /** How the user's own entry is found; null, which only `bind` allows: it is not looked for. */
-  readonly userEntry: { readonly template: NonNullable<Fields['userDn']> } | Fields['userSearch'];
-};
+type LdapUpstream = AnyUpstream &
+  Present<Pick<Fields, 'sessionTracking'>> & {
+    readonly protocol: 'ldap';
+    readonly login: LdapLogin;
+    /** How the user's own entry is found; null, which only `bind` allows: it is not looked for. */
+    readonly userEntry: { readonly template: NonNullable<Fields['userDn']> } | Fields['userSearch'];
+  };
 
 type Upstream = ImapUpstream | SmtpUpstream | LdapUpstream;
 
@@ -182,15 +210,32 @@ export const upstreamsSchema = reshaped(
 
 /** The rules have seen to it that the login is one of the protocol's. */
 function upstreamOf(name: string, fields: Fields): Upstream {
-  const { protocol, address, acceptUnauthenticate = false, userDn, userSearch, ...common } = fields;
+  const {
+    protocol,
+    address,
+    acceptUnauthenticate = false,
+    capabilities,
+    sessionTracking = false,
+    userDn,
+    userSearch,
+    ...common
+  } = fields;
   const upstream = { name, protocol, addresses: address, ...common };
   const userEntry = userDn ? { template: userDn } : userSearch;
-  if (protocol === 'imap') return { ...upstream, acceptUnauthenticate } as ImapUpstream;
-  return (protocol === 'ldap' ? { ...upstream, userEntry } : upstream) as SmtpUpstream | LdapUpstream;
+  if (protocol === 'imap') return { ...upstream, acceptUnauthenticate, capabilities } as ImapUpstream;
+  return (protocol === 'ldap' ? { ...upstream, sessionTracking, userEntry } : upstream) as
+    | SmtpUpstream
+    | LdapUpstream;
 }
 
 function fieldsOf({ name: _, addresses: address, ...upstream }: Upstream): Fields {
-  const none = { acceptUnauthenticate: undefined, userDn: null, userSearch: null };
+  const none = {
+    acceptUnauthenticate: undefined,
+    capabilities: null,
+    sessionTracking: undefined,
+    userDn: null,
+    userSearch: null,
+  };
   if (upstream.protocol !== 'ldap') return { ...none, ...upstream, address };
   const { userEntry, ...fields } = upstream;
   const entry =
@@ -225,7 +270,9 @@ export function checkUpstreams(upstreams: Written): void {
     const protocol = upstream.get('protocol').text;
     const other = protocol !== undefined && protocol !== 'imap';
     notWhen('acceptUnauthenticate', other, `means nothing with protocol: ${protocol}`);
+    notWhen('capabilities', other, `means nothing with protocol: ${protocol}`);
     const noDirectory = protocol !== undefined && protocol !== 'ldap';
+    notWhen('sessionTracking', noDirectory, `means nothing with protocol: ${protocol}`);
     notWhen('userDn', noDirectory, `means nothing with protocol: ${protocol}`);
     notWhen('userSearch', noDirectory, `means nothing with protocol: ${protocol}`);
     notWhen('userSearch', upstream.get('userDn').isWritten, 'stands beside userDn');

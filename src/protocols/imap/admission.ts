@@ -27,7 +27,9 @@ export async function attemptLogin(dialogue: Dialogue, tag: string, presented: P
   if (admission.kind === 'rejected') {
     return admission.answer ? refuse(dialogue, tag, admission.verdict) : dialogue.drop();
   }
-  startSession(dialogue, tag, admission.live, admission.upstream);
+  const { admitted, live, upstream } = admission;
+  deps.capabilities.learn(admitted.upstream, admitted.user, upstream.capabilities);
+  startSession(dialogue, tag, live, upstream);
   return 'over';
 }
 

@@ -4,6 +4,7 @@ import type { Events } from '../../events.ts';
 import type { Connection } from '../../listen/connection.ts';
 import { closeWith } from '../../listen/goodbye.ts';
 import type { AdmissionDeps } from '../admission.ts';
+import type { OfferedCapabilities } from './capabilities.ts';
 import { CLEAR_BOUNDS, CLIENT_BOUNDS, Framer } from './framer.ts';
 import { Inbox } from './inbox.ts';
 import { GOODBYES, type Goodbye, preLoginCapabilities } from './replies.ts';
@@ -12,6 +13,7 @@ import type { IdFields } from './wire.ts';
 
 export interface ImapDeps extends AdmissionDeps {
   readonly upstreams: ReadonlyMap<string, ImapUpstream>;
+  readonly capabilities: OfferedCapabilities;
   readonly events: Events;
   /** Failed attempts after which the connection is closed. */
   readonly attemptsPerConnection: number;
@@ -29,15 +31,18 @@ export class Dialogue {
   /** What the client's ID said before login, without what it may not say. */
   clientId: IdFields | undefined;
   failedAttempts = 0;
+  /** As they were when the client came: it hears the same, however often it asks. */
+  readonly #offered: string;
 
   constructor(connection: Connection, deps: ImapDeps) {
     this.connection = connection;
     this.deps = deps;
+    this.#offered = deps.capabilities.offered();
     this.inbox = this.#open();
   }
 
   get capabilities(): string {
-    return preLoginCapabilities(this.connection);
+    return preLoginCapabilities(this.connection, this.#offered);
   }
 
   /** Lines of text, each closed with CRLF. */

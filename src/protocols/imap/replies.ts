@@ -3,10 +3,13 @@
 
 import type { Refused, Throttled, Unavailable } from '../../gate/verdict.ts';
 
-/** Nothing that a hashed secret cannot serve (CRAM-MD5, DIGEST-MD5, NTLM): Outlook would pick it. */
-export function preLoginCapabilities(connection: { tls: unknown }): string {
-  const always = 'IMAP4rev1 SASL-IR LITERAL- ID';
-  return connection.tls === null ? `${always} STARTTLS LOGINDISABLED` : `${always} AUTH=PLAIN AUTH=LOGIN`;
+/**
+ * Nothing that a hashed secret cannot serve (CRAM-MD5, DIGEST-MD5, NTLM): Outlook would pick it. `theirs`: what the upstreams can do
+ * besides (capabilities.ts).
+ */
+export function preLoginCapabilities(connection: { tls: unknown }, theirs: string): string {
+  const ways = connection.tls === null ? 'STARTTLS LOGINDISABLED' : 'AUTH=PLAIN AUTH=LOGIN';
+  return `IMAP4rev1 SASL-IR LITERAL- ID ${ways}${theirs === '' ? '' : ` ${theirs}`}`;
 }
 
 export const GREETING_TEXT = 'Postern ready';

@@ -12,6 +12,7 @@ import type { Socket } from 'node:net';
 import type { UnavailableReason } from '../../gate/verdict.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { Secret } from '../../lib/secret.ts';
+import { closeWith } from '../../listen/goodbye.ts';
 import type { UpstreamAddress } from '../../upstream/address.ts';
 import { connectUpstream } from '../../upstream/dial.ts';
 import { UpstreamUnreachableError } from '../../upstream/errors.ts';
@@ -52,6 +53,8 @@ export interface ImapUpstream extends LoginTarget {
   readonly sendClientAddress: 'secure' | 'always' | 'never';
   /** Join an upstream that offers UNAUTHENTICATE (RFC 8437), by which a client could log in again past the gate. */
   readonly acceptUnauthenticate: boolean;
+  /** What may be offered of it before login, while nothing is learnt and at most; null: what is learnt (capabilities.ts). */
+  readonly capabilities?: readonly string[] | null;
 }
 
 export interface ImapLogin {
@@ -81,6 +84,23 @@ const UPSTREAM_BOUNDS: FrameBounds = { line: 65_536, literal: 65_536, command: 1
 /** Untagged responses to one command. */
 const MAX_UNTAGGED = 100;
 
+/** What an upstream offers to whom it does not know, for no client; never from before TLS. Rejects if it cannot be asked. */
+export async function askCapabilities(
+  target: ImapUpstream,
+  { signal, clock }: Pick<ImapLogin, 'signal' | 'clock'>,
+): Promise<string> {
+  const dialogue = await connectUpstream(target, (socket, { address }) => greet(target, address, socket), {
+    signal,
+    clock,
+  });
+  return withDeadline(dialogue, target, signal, async () => {
+    const capabilities = await dialogue.askCapabilities();
+    dialogue.letGo();
+    closeWith(dialogue.socket, 'bye LOGOUT\r\n');
+    return capabilities;
+  });
+}
+
 export async function logInUpstream(target: ImapUpstream, login: ImapLogin): Promise<JoinableUpstream> {
   try {
     const dialogue = await connectUpstream(target, (socket, { address }) => greet(target, address, socket), {
@@ -89,7 +109,15 @@ export async function logInUpstream(target: ImapUpstream, login: ImapLogin): Pro
       client: { source: login.client, destination: login.destination },
       onConnected: target.onConnected,
     });
-    return await withDeadline(dialogue, target, login);
+    return await withDeadline(dialogue, target, login.signal, async () => {
+      await identify(dialogue, target, login);
+      return authenticate(dialogue, target, login);
+    }).catch((error: unknown) => {
+      // It answered, and then went or fell silent: the operator wants to know that as much as a refused connection.
+      if (error instanceof UpstreamLoginError && error.reason === 'upstream_unreachable')
+        target.onFailed(dialogue.address, error, { session: login.sessionId, user: login.user });
+      throw error;
+    });
   } catch (error) {
     if (error instanceof UpstreamUnreachableError)
       throw new UpstreamLoginError('upstream_unreachable', error.message);
@@ -97,31 +125,28 @@ export async function logInUpstream(target: ImapUpstream, login: ImapLogin): Pro
   }
 }
 
-async function withDeadline(
+/** Runs the steps within the upstream's time for a login. If they fail, the connection is gone. */
+async function withDeadline<T>(
   dialogue: UpstreamDialogue,
   target: ImapUpstream,
-  login: ImapLogin,
-): Promise<JoinableUpstream> {
+  signal: AbortSignal,
+  steps: () => Promise<T>,
+): Promise<T> {
   const late = setTimeout(
     () => dialogue.fail('upstream_unreachable', 'no end of the login'),
     target.loginDeadline,
   );
   const abort = () => dialogue.fail('session_ended', 'the client is gone or its session was ended');
-  login.signal.addEventListener('abort', abort);
+  signal.addEventListener('abort', abort);
   try {
-    if (login.signal.aborted) abort();
-    await identify(dialogue, target, login);
-    return await authenticate(dialogue, target, login);
+    if (signal.aborted) abort();
+    return await steps();
   } catch (error) {
     dialogue.socket.destroy();
-    // It answered, and then went or fell silent: the operator wants to know that as much as a refused connection.
-    if (error instanceof UpstreamLoginError && error.reason === 'upstream_unreachable') {
-      target.onFailed(dialogue.address, error, { session: login.sessionId, user: login.user });
-    }
     throw error;
   } finally {
     clearTimeout(late);
-    login.signal.removeEventListener('abort', abort);
+    signal.removeEventListener('abort', abort);
   }
 }
 

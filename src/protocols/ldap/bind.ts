@@ -6,8 +6,10 @@
 //   S: 01 success
 
 import type { Secret } from '../../lib/secret.ts';
+import { maySendClientAddress } from '../../upstream/target.ts';
 import { admit, type Presented } from '../admission.ts';
 import { decodePlain } from '../sasl.ts';
+import { encodeSessionTracking } from './controls.ts';
 import type { Dialogue } from './dialogue.ts';
 import { offerTo } from './operations.ts';
 import { Relay } from './relay.ts';
@@ -123,7 +125,15 @@ async function attempt(dialogue: Dialogue, messageId: number, presented: Present
   }
   const { userDn } = directory;
   const authorizationId = userDn === null ? `u:${admitted.user}` : `dn:${userDn}`;
-  const isProxied = deps.upstreams.get(admitted.upstream)?.login.method === 'proxied-authorization';
+  const target = deps.upstreams.get(admitted.upstream);
+  const isProxied = target?.login.method === 'proxied-authorization';
+  const controls: Buffer[] = [];
+  if (isProxied) controls.push(encodeControl(OID.proxiedAuthorization, true, authorizationId));
+  if (target?.sessionTracking) {
+    const mayTell = maySendClientAddress(target, directory.socket.remoteAddress ?? '');
+    const address = mayTell ? connection.client.address : '';
+    controls.push(encodeSessionTracking(address, connection.id, admitted.user));
+  }
   dialogue.failedAttempts = 0;
   dialogue.loggedIn();
   dialogue.write(encodeResult(messageId, OP.bindResponse, RESULT.success));
@@ -132,7 +142,8 @@ async function attempt(dialogue: Dialogue, messageId: number, presented: Present
     directory,
     policy,
     authorizationId,
-    control: isProxied ? encodeControl(OID.proxiedAuthorization, true, authorizationId) : null,
+    isProxied,
+    controls: controls.length === 0 ? null : Buffer.concat(controls),
     offer: offerTo(dialogue, policy.operations.has('passwordModify')),
     events: deps.events,
     clock: deps.clock,

@@ -5,7 +5,8 @@
 // Whoever calls such a control critical is refused, since it will not be heeded (RFC 4511 §4.1.11); otherwise the request goes on
 // without it. They are not in `supportedControl` either (root-dse.ts). All others pass: docs/ldap.md has the table, with the reasons.
 
-import { OID } from './wire.ts';
+import { BER, encode } from './ber.ts';
+import { encodeControl, OID } from './wire.ts';
 
 /** OID → what it is called; those that have no RFC in their server's words. */
 export const NOT_PASSED: ReadonlyMap<string, string> = new Map([
@@ -35,3 +36,17 @@ export const NOT_PASSED: ReadonlyMap<string, string> = new Map([
   ['2.16.840.1.113730.3.4.16', 'Authorization Identity Request (RFC 3829)'],
   ['1.3.6.1.1.21.2', 'Transaction Specification (RFC 5805)'],
 ]);
+
+/** sessionTrackingIdentifier is the name of a user (draft-wahl-ldap-session-03 §3). */
+const FORMAT_USERNAME = `${OID.sessionTracking}.3`;
+
+/**
+ * Session tracking in Postern's own words, for the directory's log: where the client is ('' if that is not to be told), which session
+ * of Postern's it is, who the user is. As slapd-ldap's `session-tracking-request`, the address is the client's and not Postern's,
+ * which the directory sees anyway.
+ */
+export function encodeSessionTracking(client: string, sessionId: string, user: string): Buffer {
+  const parts = [client, `postern/${sessionId}`, FORMAT_USERNAME, user];
+  const value = encode(BER.sequence, ...parts.map((part) => encode(BER.octetString, part)));
+  return encodeControl(OID.sessionTracking, false, value);
+}

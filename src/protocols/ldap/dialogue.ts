@@ -8,6 +8,7 @@ import { spentBuffers } from '../../upstream/spent-buffers.ts';
 import { type SpliceSweep, sweepOf } from '../../upstream/splice-sweep.ts';
 import type { AdmissionDeps } from '../admission.ts';
 import { Framer, MOST_BEFORE_BIND, MOST_IN_CLEAR } from './framer.ts';
+import type { DirectoryFacts } from './learnt-root-dse.ts';
 import type { Relay, RelayEnd } from './relay.ts';
 import { type Goodbye, goodbyeNotice } from './replies.ts';
 import type { DirectoryPolicy, LdapUpstream, openDirectory } from './upstream.ts';
@@ -17,6 +18,8 @@ export interface LdapDeps extends AdmissionDeps {
   readonly events: Events;
   /** What may be done, by `Admitted.route`. */
   readonly policies: readonly DirectoryPolicy[];
+  /** What the directories say of themselves, for clients that are not bound. */
+  readonly rootDse: DirectoryFacts;
   /** Whether a Bind with neither name nor password succeeds. It gives no right that there is not before Bind. */
   readonly anonymousBind: boolean;
   /** Octets of a client's message after Bind. */

@@ -16,7 +16,7 @@ import { encodeResult } from './responses.ts';
 import { isRootDse, localRootDse, type Offer } from './root-dse.ts';
 import type { DirectoryOperation } from './upstream.ts';
 import { isInRange, isWellFormed } from './well-formed.ts';
-import { type Envelope, OID, OP, RESULT, readControls, readEnvelope, rebuild, withControl } from './wire.ts';
+import { type Envelope, OID, OP, RESULT, readControls, readEnvelope, rebuild, withControls } from './wire.ts';
 
 const OPERATION_OF: ReadonlyMap<number, DirectoryOperation> = new Map([
   [OP.searchRequest, 'search'],
@@ -103,7 +103,10 @@ function beforeBind(dialogue: Dialogue, envelope: Envelope): void {
     refuse(dialogue, envelope, dialogue.connection.mayLogIn ? 'bindFirst' : 'tlsFirst');
     return;
   }
-  if (isAnswerable(dialogue, envelope)) dialogue.write(localRootDse(messageId, search, offerTo(dialogue)));
+  if (isAnswerable(dialogue, envelope)) {
+    const { rootDse } = dialogue.deps;
+    dialogue.write(localRootDse(messageId, search, offerTo(dialogue), rootDse.attributes()));
+  }
 }
 
 /** Whether Postern itself may answer, which knows no control (RFC 4511 §4.1.11). If not, the client has its answer. */
@@ -131,7 +134,7 @@ export function extended(dialogue: Dialogue, envelope: Envelope, { oid, value }:
       if (bound === undefined) refuse(dialogue, envelope, 'bindFirst');
       else if (!bound.policy.operations.has('passwordModify')) refuse(dialogue, envelope, 'notAllowed');
       // Without a name it is about whoever is bound: that must not be Postern's own account.
-      else if (bound.control === null && passwordModifyNamesUser(value) !== true)
+      else if (!bound.isProxied && passwordModifyNamesUser(value) !== true)
         refuse(dialogue, envelope, 'notOnBehalf');
       else passIfAcceptable(dialogue, bound, envelope);
       return;
@@ -162,10 +165,10 @@ function passIfAcceptable(
   dialogue: Dialogue,
   bound: Relay,
   envelope: Envelope,
-  control = bound.control,
+  controls = bound.controls,
 ): void {
   const passed = acceptable(dialogue, envelope);
-  if (passed !== undefined) passOn(dialogue, bound, passed, 'answer', control);
+  if (passed !== undefined) passOn(dialogue, bound, passed, 'answer', controls);
 }
 
 /**
@@ -193,9 +196,9 @@ function passOn(
   bound: Relay,
   envelope: Envelope,
   pending: Pending,
-  control = bound.control,
+  controls = bound.controls,
 ): void {
   const { messageId, bytes } = envelope;
   if (bound.isFull) refuse(dialogue, envelope, 'tooMany');
-  else bound.request(messageId, control === null ? bytes : withControl(envelope, control), pending);
+  else bound.request(messageId, controls === null ? bytes : withControls(envelope, controls), pending);
 }

@@ -42,8 +42,10 @@ export interface RelayOptions {
   readonly policy: DirectoryPolicy;
   /** Who am I's answer (RFC 4532, RFC 4513 §5.2.1.8). */
   readonly authorizationId: string;
-  /** Added to every request that the directory is to carry out, but Cancel; null: none. */
-  readonly control: Buffer | null;
+  /** Whether every request is on behalf of the user, by one of `controls`. */
+  readonly isProxied: boolean;
+  /** Added to every request that the directory is to carry out, but Cancel: one control or more, encoded; null: none. */
+  readonly controls: Buffer | null;
   readonly offer: Offer;
   readonly events: Pick<Events, 'sessionStarted' | 'sessionEnded' | 'upstreamRefusedPostern'>;
   readonly clock: Clock;
@@ -78,7 +80,8 @@ export class Relay {
   readonly socket: Socket;
   readonly policy: DirectoryPolicy;
   readonly authorizationId: string;
-  readonly control: Buffer | null;
+  readonly isProxied: boolean;
+  readonly controls: Buffer | null;
   readonly #client: RelayClient;
   readonly #options: RelayOptions;
   readonly #startedAt: number;
@@ -105,7 +108,8 @@ export class Relay {
     this.socket = options.directory.socket;
     this.policy = options.policy;
     this.authorizationId = options.authorizationId;
-    this.control = options.control;
+    this.isProxied = options.isProxied;
+    this.controls = options.controls;
     this.#startedAt = options.clock.monotonic();
   }
 

@@ -31,7 +31,8 @@ export function goodbyeNotice(why: Goodbye): Buffer {
 
 /** What an operation is answered with, other than success. */
 export const REPLIES = {
-  bindFirst: [RESULT.strongerAuthRequired, 'Bind first'],
+  // As Active Directory has it, which clients know.
+  bindFirst: [RESULT.operationsError, 'Bind first'],
   tlsFirst: [RESULT.confidentialityRequired, 'TLS required'],
   notAllowed: [RESULT.insufficientAccessRights, 'Not allowed here'],
   notOnBehalf: [RESULT.unwillingToPerform, 'Name the user whose password it is'],

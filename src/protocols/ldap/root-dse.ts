@@ -1,8 +1,10 @@
-// The root DSE (RFC 4512 §5.1): what a server says of itself, before Bind too. Before Bind Postern answers itself, so that strangers
-// never reach the directory; after it the directory's own answer passes, without what Postern does not offer or pass on.
+// The root DSE (RFC 4512 §5.1): what a server says of itself, before Bind too. Before Bind Postern answers itself, with what it has
+// learnt of the directory (learnt-root-dse.ts), so that strangers never reach it; after Bind the directory's own answer passes. From both
+// is taken what Postern does not offer or pass on.
 
 import { NOT_PASSED } from './controls.ts';
-import { presentFilter, type Search } from './requests.ts';
+import { matches } from './matching.ts';
+import type { Search } from './requests.ts';
 import { type Attribute, type Entry, encodeEntry, encodeResult, readEntry } from './responses.ts';
 import { type Envelope, encodeMessage, OID, OP, RESULT, rebuild } from './wire.ts';
 
@@ -18,22 +20,46 @@ export function isRootDse({ base, scope }: Search): boolean {
   return base.length === 0 && scope === 0;
 }
 
-/** The answer before Bind: an entry, and the end of the search. */
-export function localRootDse(messageId: number, search: Search, offer: Offer): Buffer {
+/** The answer before Bind: an entry, if the filter finds it, and the end of the search. `learnt`: of the directory, as it told it. */
+export function localRootDse(
+  messageId: number,
+  search: Search,
+  offer: Offer,
+  learnt: readonly Attribute[],
+): Buffer {
   const done = encodeResult(messageId, OP.searchResultDone, RESULT.success);
-  // The one filter that clients ask with; nothing is known here that another could be tried on.
-  if (!/^objectclass$/i.test(presentAttribute(search.filter) ?? '')) return done;
-  const all: [string, readonly string[]][] = [
+  const entry = ownRootDse(offer, learnt);
+  if (!matches(search.filter, entry)) return done;
+  const attributes = entry
+    .filter(({ type }) => isWanted(type, search.attributes))
+    .map(({ type, values }) => ({ type, values: search.typesOnly ? [] : values }));
+  return Buffer.concat([encodeMessage(messageId, encodeEntry({ dn: '', attributes })), done]);
+}
+
+function ownRootDse(offer: Offer, learnt: readonly Attribute[]): Attribute[] {
+  const theirs = new Map(
+    corrected({ dn: '', attributes: learnt }, offer).attributes.map(({ type, values }) => [
+      type.toLowerCase(),
+      { type, values },
+    ]),
+  );
+  const own: [string, readonly string[]][] = [
     ['objectClass', ['top']],
     ['supportedLDAPVersion', ['3']],
     ['supportedSASLMechanisms', offer.saslMechanisms],
     ['supportedExtension', extensions(offer)],
     ['vendorName', ['Postern']],
   ];
-  const attributes = all
-    .filter(([type, values]) => values.length > 0 && isWanted(type, search.attributes))
-    .map(([type, values]) => ({ type, values: search.typesOnly ? [] : values.map((v) => Buffer.from(v)) }));
-  return Buffer.concat([encodeMessage(messageId, encodeEntry({ dn: '', attributes })), done]);
+  const entry: Attribute[] = [];
+  for (const [type, texts] of own) {
+    const values: Buffer[] = texts.map((text) => Buffer.from(text));
+    // Extensions alone are said by both.
+    const more = type === 'supportedExtension' ? (theirs.get(type.toLowerCase())?.values ?? []) : [];
+    values.push(...more.filter((value) => !values.some((one) => one.equals(value))));
+    if (values.length > 0) entry.push({ type, values });
+    theirs.delete(type.toLowerCase());
+  }
+  return [...entry, ...theirs.values()];
 }
 
 /** The directory's answer, corrected; undefined: it is not well-formed. */
@@ -46,6 +72,8 @@ export function correctRootDse(envelope: Envelope, offer: Offer): Buffer | undef
 function corrected({ dn, attributes }: Entry, offer: Offer): Entry {
   const kept: Attribute[] = [];
   for (const { type, values } of attributes) {
+    // Other servers know no app passwords, and are past Postern.
+    if (type.toLowerCase() === 'altserver') continue;
     const may = CORRECTIONS.get(type.toLowerCase());
     const left = may === undefined ? values : values.filter((value) => may(value.toString('latin1'), offer));
     // With typesOnly there are no values to begin with.
@@ -66,12 +94,6 @@ const CORRECTIONS: ReadonlyMap<string, May> = new Map<string, May>([
 /** What Postern answers itself, or passes on if the directory knows it. */
 function extensions({ startTls, passwordModify }: Offer): string[] {
   return [OID.whoAmI, ...(startTls ? [OID.startTls] : []), ...(passwordModify ? [OID.passwordModify] : [])];
-}
-
-/** The attribute of `(attribute=*)`; undefined for any other filter. */
-function presentAttribute(filter: Buffer): string | undefined {
-  const attribute = filter.subarray(2).toString('latin1');
-  return presentFilter(attribute).equals(filter) ? attribute : undefined;
 }
 
 /** RFC 4511 §4.5.1.8, and generous: all of it is given to those who ask for all of one kind. */

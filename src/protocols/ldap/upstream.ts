@@ -26,6 +26,9 @@ export interface LdapUpstream extends LoginTarget {
     readonly dn: string;
     readonly password: Secret;
   };
+  /** Whether each request tells the directory's log of user and client (controls.ts), the client's address as may be. */
+  readonly sessionTracking: boolean;
+  readonly sendClientAddress: 'secure' | 'always' | 'never';
   /** null only with `bind`: then nobody's entry is looked for. */
   readonly userEntry: EntryRule | null;
 }

@@ -3,7 +3,7 @@
 //
 //   ber.ts       BerReader, encode, encodeUnsigned, encodeBoolean: elements
 //   framer.ts    Framer: a stream of bytes → messages
-//   wire.ts      readHead, readEnvelope, readControls, withControl, encodeMessage: one message, whatever its operation; the numbers
+//   wire.ts      readHead, readEnvelope, readControls, withControls, encodeMessage: one message, whatever its operation; the numbers
 //   requests.ts  readBind, readExtended, readSearch, encodeBind, encodeExtended, encodeSearch…
 //   responses.ts readResult, readEntry, encodeResult, encodeEntry, noticeOfDisconnection…
 
@@ -180,7 +180,7 @@ export function readControls({ bytes, controls }: Envelope): Control[] | undefin
   return found;
 }
 
-/** A control, whole, as `withControl` wants it. */
+/** A control, whole, as `withControls` wants it. */
 export function encodeControl(oid: string, critical: boolean, value: Uint8Array | string | null): Buffer {
   const parts = [encode(BER.octetString, oid)];
   // DEFAULT FALSE: not written (RFC 4511 §5.1).
@@ -189,11 +189,11 @@ export function encodeControl(oid: string, critical: boolean, value: Uint8Array 
   return encode(BER.sequence, ...parts);
 }
 
-/** The message with one more control. Its operation is not encoded anew. */
-export function withControl(envelope: Envelope, control: Uint8Array): Buffer {
+/** The message with more controls: one or several, encoded. Its operation is not encoded anew. */
+export function withControls(envelope: Envelope, more: Uint8Array): Buffer {
   const { bytes, controls } = envelope;
   const before = controls === undefined ? [] : [bytes.subarray(controls.start, controls.end)];
-  return rebuild(envelope, { controls: [...before, control] });
+  return rebuild(envelope, { controls: [...before, more] });
 }
 
 /** The message with another operation, or other controls: encoded elements, none: no controls. */

@@ -68,6 +68,7 @@ describe('a small configuration', () => {
       loginDeadline: 20_000,
       sendClientAddress: 'secure',
       acceptUnauthenticate: false,
+      capabilities: null,
     });
     expect(login.method).toBe('plain');
     expect(passwordOf({ login })).toBe(MASTER_PASSWORD);

@@ -37,7 +37,10 @@ test('every text is one line of printable ASCII', () => {
 });
 
 test('the capabilities have no mechanism before TLS, and none on it that needs a clear secret at rest', () => {
-  expect(preLoginCapabilities({ tls: null })).toMatch(/LOGINDISABLED/);
-  expect(preLoginCapabilities({ tls: null })).not.toMatch(/AUTH=/);
-  expect(preLoginCapabilities({ tls: {} })).not.toMatch(/LOGINDISABLED|STARTTLS|MD5|NTLM|SCRAM|LITERAL\+/);
+  expect(preLoginCapabilities({ tls: null }, '')).toMatch(/LOGINDISABLED/);
+  expect(preLoginCapabilities({ tls: null }, '')).not.toMatch(/AUTH=/);
+  expect(preLoginCapabilities({ tls: {} }, '')).not.toMatch(
+    /LOGINDISABLED|STARTTLS|MD5|NTLM|SCRAM|LITERAL\+/,
+  );
+  expect(preLoginCapabilities({ tls: {} }, 'IDLE MOVE')).toMatch(/^IMAP4rev1 .* AUTH=LOGIN IDLE MOVE$/);
 });

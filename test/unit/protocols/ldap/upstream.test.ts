@@ -83,6 +83,8 @@ async function directory(
     connectDeadline: 2000,
     loginDeadline: 300,
     login: { method: 'bind', dn: 'cn=postern,dc=x', password: new Secret(PASSWORD) },
+    sessionTracking: false,
+    sendClientAddress: 'secure',
     userEntry: { template: parseDnTemplate('uid={local},dc=x')! },
     onConnected: () => {},
     onFailed: (_, error) => failures.push(error.message),

@@ -34,7 +34,7 @@ import {
   readControls,
   readEnvelope,
   readHead,
-  withControl,
+  withControls,
 } from '../../../../src/protocols/ldap/wire.ts';
 
 const require = createRequire(import.meta.url);
@@ -197,7 +197,7 @@ describe('controls', () => {
       fc.property(id, fc.uint8Array({ maxLength: 400 }), fc.nat(3), (messageId, contents, n) => {
         const others = Array.from({ length: n }, (_, i) => encodeControl(`1.2.${i}`, i === 1, Buffer.of(i)));
         const envelope = readEnvelope(encodeMessage(messageId, encode(OP.compareRequest, contents), others))!;
-        const changed = readEnvelope(withControl(envelope, control))!;
+        const changed = readEnvelope(withControls(envelope, control))!;
         expect(changed.messageId).toBe(messageId);
         const op = ({ bytes, op }: typeof changed) => bytes.subarray(op.at, op.end).toString('hex');
         expect(op(changed)).toBe(op(envelope));
@@ -213,7 +213,7 @@ describe('controls', () => {
 
   test('ldapjs reads it', () => {
     const search = new ldapjs.SearchRequest({ messageId: 1, baseObject: '', scope: 'base' });
-    const parsed = parsedByThem(withControl(readEnvelope(theirs(search))!, control));
+    const parsed = parsedByThem(withControls(readEnvelope(theirs(search))!, control));
     expect(parsed.controls[0].pojo).toMatchObject({ type: OID.proxiedAuthorization, criticality: true });
   });
 
