@@ -52,6 +52,12 @@ export const DEBIAN_PACKAGES: readonly DebianPackage[] = [
   { name: 'getmail6', use: 'another', program: 'getmail' },
   { name: 'offlineimap3', use: 'a program that mirrors a mailbox', program: 'offlineimap' },
   { name: 's-nail', use: 'a mailer for a terminal', program: 's-nail' },
+  { name: 'sssd-ldap', use: 'what makes users of a directory’s entries', program: '/usr/sbin/sssd' },
+  {
+    name: 'libnss-sss',
+    use: 'how programs hear of those',
+    program: '/usr/lib/x86_64-linux-gnu/libnss_sss.so.2',
+  },
   { name: 'php-cli', use: 'PHP, for the clients below', program: '/usr/bin/php' },
   { name: 'php-imap', use: 'its IMAP client', program: '/etc/php/8.2/cli/conf.d/20-imap.ini' },
   { name: 'php-ldap', use: 'its LDAP client', program: '/etc/php/8.2/cli/conf.d/20-ldap.ini' },
