@@ -113,6 +113,7 @@ slapd slapd/move_old_database boolean true
 slapd slapd/purge_database boolean true
 END
 rm -rf /var/lib/ldap/* /etc/ldap/slapd.d/*; dpkg-reconfigure slapd; service slapd restart
+timeout 60 sh -c 'until ldapwhoami -Q -Y EXTERNAL -H ldapi:///; do sleep 1; done'
 make-ssl-cert generate-default-snakeoil --force-overwrite`,
   );
   dovecot.write(
