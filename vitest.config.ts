@@ -15,7 +15,6 @@ export default defineConfig({
     // and give what waits within a test (PATIENCE in test/support/patience.ts) the time to say what it waited for.
     testTimeout: 240_000,
     hookTimeout: 240_000,
-    retry: 1,
     teardownTimeout: 10_000,
     expect: { poll: { timeout: PATIENCE } },
     allowOnly: false,

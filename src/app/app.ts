@@ -7,6 +7,7 @@ import { createEvents, createMetrics } from '../events.ts';
 import { type Clock, systemClock } from '../lib/clock.ts';
 import { ConfigError } from '../lib/errors.ts';
 import { createLog, forJournal, type Log } from '../lib/log.ts';
+import { openStore } from '../store/open.ts';
 import { drain, endAtOnce } from './ending.ts';
 import { putInForce } from './in-force.ts';
 import { startLasting } from './lasting.ts';
@@ -22,6 +23,8 @@ export interface AppOverrides {
   readonly version?: string;
   /** What listeners may speak, by the word for it in the config. */
   readonly protocols?: ProtocolEntries;
+  /** How the store is opened. */
+  readonly openStore?: typeof openStore;
 }
 
 export interface App extends AsyncDisposable {
@@ -47,13 +50,13 @@ export async function createApp(config: Config, overrides: AppOverrides = {}): P
   await using started = new AsyncDisposableStack();
   const { clock = systemClock, isJournal = false, version = 'unknown' } = overrides;
   const { log = createLog(config.log.level, isJournal ? forJournal() : undefined) } = overrides;
-  const { protocols = PROTOCOL_ENTRIES } = overrides;
+  const { protocols = PROTOCOL_ENTRIES, openStore: open = openStore } = overrides;
   const metrics = createMetrics().withProcessMetrics();
   const events = createEvents({ log, metrics });
   for (const warning of configWarnings(config)) events.configWarning(warning);
   let status: 'starting' | 'ready' | 'draining' = 'starting';
 
-  const lasting = await startLasting(config, { clock, events }, started);
+  const lasting = await startLasting(config, { clock, events, openStore: open }, started);
   const inForce = await putInForce(config, { lasting, events, protocols, log }, started);
   const passwords = startPasswords(inForce, lasting, events, started);
   const deps = { inForce, lasting, passwords, events, metrics, status: () => status };

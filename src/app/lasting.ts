@@ -19,7 +19,7 @@ import { createAudit } from '../portal/audit.ts';
 import { PORTAL_CONNECTIONS } from '../portal/terms.ts';
 import { Quotas } from '../protocols/smtp/quotas.ts';
 import { LiveSessions } from '../sessions/live-sessions.ts';
-import { openStore } from '../store/open.ts';
+import type { openStore as OpenStore } from '../store/open.ts';
 import { startQuotaCounts } from '../throttle/quota-counts.ts';
 import { startThrottle } from '../throttle/start.ts';
 
@@ -31,7 +31,11 @@ export type Lasting = Awaited<ReturnType<typeof startLasting>>;
 /** Rejects with ConfigError for what the admin has to mend. */
 export async function startLasting(
   config: Config,
-  { clock, events }: { readonly clock: Clock; readonly events: Events },
+  {
+    clock,
+    events,
+    openStore,
+  }: { readonly clock: Clock; readonly events: Events; readonly openStore: typeof OpenStore },
   started: AsyncDisposableStack,
 ) {
   const { redis, limits: bounds, appPasswords } = config;

@@ -3,6 +3,9 @@
 
 import type Database from 'better-sqlite3';
 
+/** Milliseconds between two looks for revocations and at the files: a session ends within a second. */
+export const LOOK_INTERVAL = 200;
+
 export class RevisionWatch {
   readonly #version: Database.Statement;
   readonly #revision: Database.Statement;

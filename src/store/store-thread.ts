@@ -4,11 +4,9 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { systemClock as clock } from '../lib/clock.ts';
 import { DatabaseMovedError } from './database-moved.ts';
+import { LOOK_INTERVAL } from './revision.ts';
 import { type OpenOptions, SqliteDatabase } from './sqlite-database.ts';
 import { type Reply, type Request, type ThreadCall, toFailure } from './thread-messages.ts';
-
-/** Milliseconds between two looks for revocations and at the files. */
-const LOOK_INTERVAL = 200;
 
 if (parentPort === null) throw new Error('this file is the start of a thread');
 const port = parentPort;

@@ -56,7 +56,7 @@ routes:
   trusting = started.use(
     await startPostern({ certificate, files, config: config('acceptUnauthenticate: true') }),
   );
-}, 60_000);
+});
 afterAll(() => started.disposeAsync());
 
 async function account(user: string, at = postern): Promise<Account> {

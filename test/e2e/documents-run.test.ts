@@ -17,7 +17,7 @@ const readme = (words: string, typed?: string) => site.follow('README.md', words
 const restart = async () => {
   await site.postern.ok('pkill -u postern --full serve || true; while pgrep -u postern; do sleep 0.1; done');
   await readme('postern serve');
-  await expect.poll(() => site.posternLog(), { timeout: 60_000 }).toContain('"event":"ready"');
+  await expect.poll(() => site.posternLog()).toContain('"event":"ready"');
 };
 
 test('README: before Dovecot, as far as a mail client’s login', { timeout: PATIENCE }, async () => {
@@ -82,7 +82,7 @@ chmod 0644 /srv/back.pem; newaliases; postfix start`,
   await restart();
   await readme('smtps://mail.example.com', `${appPassword}\n`);
   await expect
-    .poll(() => dovecot.read('/var/log/postfix.log'), { timeout: 30_000 })
+    .poll(() => dovecot.read('/var/log/postfix.log'))
     .toMatch(/client=unknown\[192\.0\.2\.10\], sasl_method=XCLIENT, sasl_username=alice@example\.com/);
 });
 

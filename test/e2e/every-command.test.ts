@@ -200,7 +200,7 @@ describe('what the running program is asked to do', () => {
   test('another configuration; one with a mistake changes nothing, and leaves none', async () => {
     const { configFile } = program.postern;
     program.postern.signal('SIGHUP');
-    await expect.poll(async () => (await last())?.action, { timeout: 10_000 }).toBe('reloaded');
+    await expect.poll(async () => (await last())?.action).toBe('reloaded');
     const reloaded = await last();
     expect(reloaded).toMatchObject({ by: 'cli', user: null, detail: configFile });
     const text = readFileSync(configFile);

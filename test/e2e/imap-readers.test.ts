@@ -28,7 +28,7 @@ test.each<[string, Account['tls'], MailboxReader]>([
   ['fetchmail', 'starttls', fetchmail],
   ['getmail6', 'implicit', getmail],
   ['offlineimap3', 'implicit', offlineimap],
-])('%s, %s TLS', { timeout: 180_000 }, async (_, tls, read) => {
+])('%s, %s TLS', async (_, tls, read) => {
   const stored = await read(accounts.get(tls)!);
   expect(stored.map(inLf).toSorted()).toEqual(delivered.map(inLf).toSorted());
 });
@@ -37,7 +37,7 @@ test.each<[string, MailboxReader]>([
   ['fetchmail', fetchmail],
   ['getmail6', getmail],
   ['offlineimap3', offlineimap],
-])('%s ends with an error if the app password is wrong', { timeout: 180_000 }, async (_, read) => {
+])('%s ends with an error if the app password is wrong', async (_, read) => {
   const wrong = { ...accounts.get('implicit')!, password: ledger('wrn9 appp assw rrdx') };
   await expect(read(wrong)).rejects.toThrow(/exit [1-9]/);
 });
@@ -110,8 +110,8 @@ print client($facts->{wrong}) ? '?' : $@ =~ /AUTHENTICATIONFAILED/ ? 'refused' :
   });
 });
 
-test('no wrong guess reached Dovecot', () => {
-  expect(chain.postern.log()).toContain('"verdict":"refused"');
-  expect(chain.dovecot.log()).toContain('Login: user=<alice@example.com>');
+test('no wrong guess reached Dovecot', async () => {
+  await chain.postern.logged(/"verdict":"refused"/);
+  await chain.dovecot.logged(/Login: user=<alice@example\.com>/);
   expect(chain.dovecot.log()).not.toMatch(/auth failed|Login aborted|Password mismatch/i);
 });

@@ -31,7 +31,7 @@ let through: DirectoryAccount;
 beforeAll(async () => {
   chain = await startPosternBeforeSlapd({ slapd: { entries: addressBook() } });
   through = await chain.account('alice@example.com', ALICE);
-}, 120_000);
+});
 afterAll(() => chain?.[Symbol.asyncDispose]());
 
 const sha256 = (text: string) => createHash('sha256').update(text).digest('hex');
@@ -50,7 +50,7 @@ test.each([
   ['in pages', ['-E', 'pr=500/noprompt']],
   ['sorted by the directory', ['-E', 'sss=cn:2.5.13.3']],
   ['sorted, and in pages', ['-E', 'sss=cn:2.5.13.3', '-E', 'pr=2000/noprompt']],
-])('%s', { timeout: 120_000 }, async (_, controls) => {
+])('%s', async (_, controls) => {
   const args = [...controls, '-b', BOOK, '-s', 'one', '(uid=p1*)', 'cn'];
   const direct = await ldapSearch(chain.direct(ALICE), args);
   const answer = await ldapSearch(through, args);

@@ -32,7 +32,7 @@ const value = async (name: string, labels?: Record<string, string>) =>
 /** Log lines are written a moment after what they tell of: see `logged`. */
 const lines = (event: string) => program.postern.events().filter((line) => line.event === event);
 
-/** Waits until the metric has that value, for 5 s at most. */
+/** Waits until the metric has that value. */
 const becomes = (expected: number, name: string, labels?: Record<string, string>) =>
   expect.poll(() => value(name, labels), { interval: 20 }).toBe(expected);
 

@@ -25,24 +25,20 @@ async function session(): Promise<Transcript> {
 const draining = () => program.postern.logged(/"event":"draining"/);
 const events = (event: string) => program.postern.events().filter((line) => line.event === event);
 
-/** Waits for the end; gives how it ended and how long it took from now. */
-async function exit(): Promise<{ code: number | null; after: number }> {
-  const from = performance.now();
+/** Waits for the end, which is not that of a drain of ten minutes; gives the exit code. */
+async function exit(): Promise<number | null> {
   // A signal that says nothing to a process that runs: this only waits.
-  const { code } = await program.postern.stop('SIGCONT');
-  return { code, after: performance.now() - from };
+  return (await program.postern.stop('SIGCONT')).code;
 }
 
 test('nobody is there: it ends at once, with 0', async () => {
-  await start('30s');
-  const from = performance.now();
+  await start('10m');
   expect(await program.postern.stop('SIGTERM')).toEqual({ code: 0, signal: null });
-  expect(performance.now() - from).toBeLessThan(2000);
   expect(events('stopped')).toMatchObject([{ sessionsCut: 0 }]);
 });
 
 test('a session goes on, new connections are refused, readiness says no; when it ends by itself, so does Postern', async () => {
-  await start('30s');
+  await start('10m');
   await using client = await session();
   expect(await program.postern.status('/readyz')).toBe(200);
   program.postern.signal('SIGTERM');
@@ -57,21 +53,19 @@ test('a session goes on, new connections are refused, readiness says no; when it
   await client.send('c LOGOUT\r\n');
   await client.expectUntil('c OK done');
   await client.closed();
-  const { code, after } = await exit();
-  expect(code).toBe(0);
-  expect(after).toBeLessThan(2000);
+  expect(await exit()).toBe(0);
   expect(events('session')).toMatchObject([{ reason: 'upstream_closed' }]);
   expect(events('stopped')).toMatchObject([{ sessionsCut: 0 }]);
 });
 
 test('a revocation still ends a session while it drains', async () => {
-  await start('30s');
+  await start('10m');
   await using client = await session();
   program.postern.signal('SIGTERM');
   await draining();
   expect((await program.postern.cli(['password', 'revoke', '--user', ALICE, '--all'])).code).toBe(0);
   await client.closed();
-  expect((await exit()).code).toBe(0);
+  expect(await exit()).toBe(0);
 });
 
 test('past limits.drain a session is cut, without a word into its stream', async () => {
@@ -82,33 +76,29 @@ test('past limits.drain a session is cut, without a word into its stream', async
   await client.closed();
   // Node counts a timer from the start of the loop's turn, which on a busy machine is a while before.
   expect(performance.now() - from).toBeGreaterThan(500);
-  const { code, after } = await exit();
-  expect(code).toBe(0);
-  expect(after).toBeLessThan(2000);
+  expect(await exit()).toBe(0);
   expect(events('session')).toMatchObject([{ reason: 'shutdown' }]);
   expect(events('stopped')).toMatchObject([{ sessionsCut: 1 }]);
 });
 
 test('a second signal ends it at once', async () => {
-  await start('30s');
+  await start('10m');
   await using client = await session();
   program.postern.signal('SIGTERM');
   await draining();
   program.postern.signal('SIGTERM');
   await client.closed();
-  const { code, after } = await exit();
-  expect(code).toBe(0);
-  expect(after).toBeLessThan(2000);
+  expect(await exit()).toBe(0);
   expect(events('session')).toMatchObject([{ reason: 'shutdown' }]);
 });
 
 test('SIGINT is the same', async () => {
-  await start('30s');
+  await start('10m');
   expect(await program.postern.stop('SIGINT')).toEqual({ code: 0, signal: null });
 });
 
 test('before login clients hear a goodbye, on both listeners', async () => {
-  await start('30s');
+  await start('10m');
   await using tls = await program.client();
   await using plain = await program.client({ port: program.postern.ports.imap, tls: false });
   program.postern.signal('SIGTERM');
@@ -116,11 +106,11 @@ test('before login clients hear a goodbye, on both listeners', async () => {
     await client.expect('* BYE Server is shutting down');
     await client.closed();
   }
-  expect((await exit()).code).toBe(0);
+  expect(await exit()).toBe(0);
 });
 
 test('a login that is under way is finished first', async () => {
-  await start('30s');
+  await start('10m');
   const { password } = await program.make(ALICE);
   let goOn = () => {};
   program.upstream.setScript({
@@ -146,7 +136,7 @@ test('a login that is under way is finished first', async () => {
   await client.expectUntil('a OK …');
   await client.send('b LOGOUT\r\n');
   await client.expectUntil('b OK done');
-  expect((await exit()).code).toBe(0);
+  expect(await exit()).toBe(0);
 });
 
 test('a refusal that waits for its moment is answered, or the connection closed, and nothing is said too early', async () => {
@@ -158,11 +148,11 @@ test('a refusal that waits for its moment is answered, or the connection closed,
   program.postern.signal('SIGTERM');
   await client.expectUntil(/^(a NO \[AUTHENTICATIONFAILED\]|\* BYE)/);
   expect(performance.now() - from).toBeGreaterThan(950);
-  expect((await exit()).code).toBe(0);
+  expect(await exit()).toBe(0);
 });
 
 test('SIGUSR1 opens no debugger, which would be open to every user of the machine', async () => {
-  await start('30s');
+  await start('10m');
   const listening = () => tcpListeners(program.postern.pid);
   const before = listening();
   expect(before.length).toBeGreaterThanOrEqual(3);

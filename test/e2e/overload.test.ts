@@ -30,7 +30,7 @@ describe('the hash queue', () => {
       appPasswords: '{ hash: { memoryKiB: 65536, passes: 12, concurrency: 1, queue: 8 } }',
       hash: { memoryKiB: 65_536, passes: 12, lanes: 1 },
     });
-  }, 60_000);
+  });
   afterAll(() => setting?.[Symbol.asyncDispose]());
 
   test('full of one network it keeps room for others, who take their turn; nobody is refused', async () => {
@@ -73,13 +73,13 @@ describe('the hash queue', () => {
     const turnedAway = flood[outcomes.indexOf(UNAVAILABLE)]!;
     expect(await setting.login(ALICE, turnedAway.password, '127.0.0.2')).toBe('OK');
     for (const c of clients) await c[Symbol.asyncDispose]();
-  }, 60_000);
+  });
 });
 
 describe('a late event loop', () => {
   let setting: PosternWithStore;
   beforeAll(async () => {
-    setting = await startPosternWithStore({ failureDelay: '800ms' });
+    setting = await startPosternWithStore({ failureDelay: '5s' });
   });
   afterAll(() => setting?.[Symbol.asyncDispose]());
 
@@ -96,14 +96,6 @@ describe('a late event loop', () => {
   const events = () =>
     setting.postern.events().filter(({ event }) => event === 'overloaded' || event === 'overload_ended');
 
-  test('one pause is none', async () => {
-    setting.postern.signal('SIGSTOP');
-    await sleep(700);
-    setting.postern.signal('SIGCONT');
-    await sleep(2500);
-    expect(events()).toEqual([]);
-  });
-
   test('crowding attempts are refused, somebody alone gets in, sessions go on, and it ends', async () => {
     const alice = await setting.make(ALICE);
     const bob = await setting.make(BOB);
@@ -118,19 +110,26 @@ describe('a late event loop', () => {
     for (let n = 0; n < 10 && events().length === 0; n++) await slowDown(1200);
     expect(events()).toMatchObject([{ event: 'overloaded', level: 'warn' }]);
     expect(events()[0]!.seconds).toBeGreaterThanOrEqual(0.5);
-    expect((await delays()).longest).toBeGreaterThan(500);
     expect((await setting.postern.metrics()).value('postern_overloaded')).toBe(1);
 
     const started = performance.now();
     for (const c of crowd) await c.send(`a LOGIN ${ALICE} ${nobodysSecret()}\r\n`);
     await alone.send(`a LOGIN ${BOB} ${bob.password}\r\n`);
+    const order: string[] = [];
+    const answering = crowd.map(async (c) => {
+      const answer = (await c.expectUntil(/^a /)).at(-1)!.slice(2);
+      order.push('crowd');
+      return answer;
+    });
     await alone.expectUntil(/^a OK /);
-    expect(performance.now() - started).toBeLessThan(700);
     await session.send('n NOOP\r\n');
     await session.expect('n OK done');
-    const answers = await Promise.all(crowd.map(async (c) => (await c.expectUntil(/^a /)).at(-1)!.slice(2)));
+    order.push('alone');
+    const answers = await Promise.all(answering);
     // No sooner than a refusal: asking again at once would only add to the load.
-    expect(performance.now() - started).toBeGreaterThan(750);
+    expect(performance.now() - started).toBeGreaterThan(4900);
+    expect(order).toEqual(['alone', 'crowd', 'crowd', 'crowd', 'crowd']);
+    expect((await delays()).longest).toBeGreaterThan(500);
     expect(answers.sort()).toEqual([REFUSED, UNAVAILABLE, UNAVAILABLE, UNAVAILABLE]);
     await expect
       .poll(() => loginReasons(setting).sort())

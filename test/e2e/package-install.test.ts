@@ -126,7 +126,7 @@ test('with a configuration a mail client gets in, by an app password of the pack
   const served = machine.start(
     'exec setpriv --reuid postern --regid postern --init-groups postern serve --config /etc/postern/postern.yaml',
   );
-  await expect.poll(() => served.log(), { timeout: 60_000 }).toContain('"event":"ready"');
+  await expect.poll(() => served.log()).toContain('"event":"ready"');
   const made = await machine.ok(
     'postern password create --config /etc/postern/postern.yaml --user alice@example.com --name phone --json',
   );

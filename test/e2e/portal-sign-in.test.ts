@@ -13,7 +13,7 @@ beforeAll(async () => {
     portal: 'admins: { claim: groups, values: [mail-admins] }',
     provider: { claimsInUserinfo: true, groups: { 'root@example.com': ['staff', 'mail-admins'] } },
   });
-}, 60_000);
+});
 afterAll(() => site?.[Symbol.asyncDispose]());
 
 test('who signs in with two steps comes to their list; e-mail address and groups may come by userinfo', async () => {

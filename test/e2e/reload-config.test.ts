@@ -228,7 +228,9 @@ describe('a new config', () => {
       await setTimeout(200);
       return events('login').length - before;
     };
-    expect(await said()).toBe(1);
+    const before = events('login').length;
+    expect(await program.login(ALICE, password)).toBe('OK');
+    await expect.poll(() => events('login').length).toBe(before + 1);
     editConfig(program.postern, (config) => {
       config.log.level = 'warn';
     });

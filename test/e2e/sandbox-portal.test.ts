@@ -18,11 +18,11 @@ beforeAll(async () => {
   dir = tempDir();
   const state = join(dir.path, 'state.json');
   child = spawnTied(process.execPath, [MAIN, '--directory', dir.path], { stdio: 'ignore' });
-  await whenReady(child, async () => existsSync(state) || undefined, 50_000);
+  await whenReady(child, async () => existsSync(state) || undefined);
   const { portal: url, appPassword } = JSON.parse(readFileSync(state, 'utf8'));
   ledger(appPassword);
   portal = url;
-}, 60_000);
+});
 afterAll(async () => {
   await stopChild(child);
   writeFileSync(newLogFile('postern-sandbox'), readFileSync(join(dir.path, 'postern.log')));

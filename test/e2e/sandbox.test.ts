@@ -4,11 +4,13 @@ import { once } from 'node:events';
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join, relative, resolve } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { systemClock } from '../../src/lib/clock.ts';
 import { parseUser } from '../../src/lib/user.ts';
 import { openStoreOnce } from '../../src/store/open.ts';
 import { run, spawnTied, stopChild, whenReady } from '../support/child-process.ts';
+import { PROGRAM_PATIENCE } from '../support/patience.ts';
 import { newLogFile } from '../support/run-directory.ts';
 import { ledger, mask } from '../support/secrets-ledger.ts';
 import { tempDir } from '../support/temp-dir.ts';
@@ -91,7 +93,6 @@ test('`npm start -- --once` does the round trip, on other ports where the usual 
   expect(gone, 'the old state.json was removed before there was a new one').toBe(true);
   const steps = stepsIn(stdout);
   expect(steps.map(({ name }) => name)).toEqual(STEPS);
-  expect(steps[STEPS.indexOf('revoke an app password, its session is cut off')]!.time).toBeLessThan(1000);
   // The constant delay of a refusal.
   expect(steps[STEPS.indexOf('and it is refused from then on')]!.time).toBeGreaterThanOrEqual(2000);
 
@@ -139,7 +140,7 @@ test('it stays up until told to stop, and what it prints to paste works', async 
     printed += chunk;
   });
   try {
-    await whenReady(child, async () => printed.includes('tail -f') || undefined, 30_000);
+    await whenReady(child, async () => printed.includes('tail -f') || undefined);
     const state = readState(dir.path);
     const device = state.appPassword.replace(/.{4}(?=.)/g, '$& ');
     expect(printed).toContain(`app password   ${device}\n`);
@@ -247,19 +248,20 @@ test('a step that fails says why and ends it with 1, without a state', async () 
     });
   }
   const ended = once(child, 'close');
-  await whenReady(child, async () => printed.includes('cut off') || undefined, 30_000);
+  await whenReady(child, async () => printed.includes('directory, implicit TLS') || undefined);
   {
-    // While the next step waits out its two seconds, the user is disabled, which ends the sessions that the last step needs.
+    // From now on the user is disabled, which ends the sessions that the last steps need, whichever of them comes to it.
     await using store = await openStoreOnce(`sqlite:${join(dir.path, 'postern.db')}`, { clock: systemClock });
     await store.setUserDisabled(parseUser('demo@example.com')!, Date.now());
   }
-  const [code] = await ended;
+  const [code] = await Promise.race([ended, sleep(PROGRAM_PATIENCE, ['it goes on'])]);
   keepLog(dir.path);
-  expect(code).toBe(1);
-  expect(stepsIn(printed).map(({ name }) => name)).toEqual(STEPS.slice(0, -1));
-  expect(printed).toMatch(
-    /\n {2}failed {2}while the other device goes on: \S.*\n\nPostern's log is postern\.log/,
-  );
+  expect(code, printed).toBe(1);
+  const done = stepsIn(printed).map(({ name }) => name);
+  expect(done.length).toBeLessThan(STEPS.length);
+  expect(done).toEqual(STEPS.slice(0, done.length));
+  const [, failed] = /\n {2}failed {2}(.+?): \S.*\n\nPostern's log is postern\.log/.exec(printed) ?? [];
+  expect(failed, printed).toBe(STEPS[done.length]);
   expect(existsSync(join(dir.path, 'state.json'))).toBe(false);
 });
 

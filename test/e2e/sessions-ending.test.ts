@@ -1,5 +1,5 @@
-// What ends a live session from outside, through the real program: a revocation, a disabled user and an expiry within a
-// second, between verdict and join too; an admin by `sessions end`.
+// What ends a live session from outside, through the real program: a revocation, a disabled user and an expiry, between verdict
+// and join too; an admin by `sessions end`. How soon it is heard of is in test/unit/store/processes.test.ts.
 
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
@@ -36,17 +36,15 @@ async function session(password: string): Promise<Transcript> {
   return client;
 }
 
-/** Milliseconds from now until the sessions are cut off, all of them. */
-async function cutOff(...sessions: Transcript[]): Promise<number> {
-  const start = performance.now();
+/** All of them are cut off. */
+async function cutOff(...sessions: Transcript[]): Promise<void> {
   await Promise.all(sessions.map((one) => one.closed()));
-  return performance.now() - start;
 }
 
 const ended = async (reason: string) =>
   (await program.postern.metrics()).value('postern_sessions_ended_total', { reason });
 
-describe('within a second, and new logins at once', () => {
+describe('a session ends, and new logins are refused at once', () => {
   test('revoked by another process; other devices go on', async () => {
     const [lost, kept] = [await program.make(user), await program.make(user)];
     await using one = await session(lost.password);
@@ -54,7 +52,7 @@ describe('within a second, and new logins at once', () => {
     const before = await ended('revoked');
     expect((await cli('password', 'revoke', lost.id)).code).toBe(0);
     expect(await program.login(user, lost.password)).toBe(REFUSED);
-    expect(await cutOff(one)).toBeLessThan(1000);
+    await cutOff(one);
     expect(await ended('revoked')).toBe(before + 1);
     await other.send('b NOOP\r\n');
     await other.expect('b OK done');
@@ -65,7 +63,7 @@ describe('within a second, and new logins at once', () => {
     const sessions = await Promise.all(made.map(({ password }) => session(password)));
     const { stdout } = await cli('password', 'revoke', '--user', user, '--all');
     expect(stdout).toBe(`revoked 2 app passwords of ${user}\n`);
-    expect(await cutOff(...sessions)).toBeLessThan(1000);
+    await cutOff(...sessions);
   });
 
   test('disabled; enabled again, the same app password works', async () => {
@@ -73,33 +71,30 @@ describe('within a second, and new logins at once', () => {
     await using one = await session(password);
     expect((await cli('user', 'disable', user)).code).toBe(0);
     expect(await program.login(user, password)).toBe(REFUSED);
-    expect(await cutOff(one)).toBeLessThan(1000);
+    await cutOff(one);
     expect((await cli('user', 'enable', user)).code).toBe(0);
     expect(await program.login(user, password)).toBe('OK');
   });
 
   test('expired', async () => {
-    const expiresAt = Date.now() + 1500;
+    const expiresAt = Date.now() + 5000;
     const { password } = await program.make(user, { expiresAt });
     await using one = await session(password);
     expect(Date.now()).toBeLessThan(expiresAt);
     await one.closed();
     expect(Date.now() - expiresAt).toBeGreaterThanOrEqual(0);
-    expect(Date.now() - expiresAt).toBeLessThan(1000);
     expect(await program.login(user, password)).toBe(REFUSED);
     expect(await ended('expired')).toBeGreaterThan(0);
   });
 
-  test('twenty sessions revoked one after the other, at whatever moment: the slowest too', async () => {
-    const times: number[] = [];
+  test('twenty sessions revoked one after the other, at whatever moment', async () => {
     for (let n = 0; n < 20; n++) {
       const { id, password } = await program.make(user);
       await using one = await session(password);
       const revoked = program.store.revoke({ ids: [id] }, Date.now());
-      times.push(await cutOff(one));
+      await cutOff(one);
       await revoked;
     }
-    expect(Math.max(...times)).toBeLessThan(1000);
   });
 });
 
@@ -122,7 +117,8 @@ describe('between verdict and join', () => {
     await change(id);
     const start = performance.now();
     await client.expect(`a ${answer}`);
-    expect(performance.now() - start).toBeLessThan(1000);
+    // Not the upstream's deadline, which is 20 s.
+    expect(performance.now() - start).toBeLessThan(15_000);
     // The connection is as it was before the attempt.
     program.upstream.setScript({});
     await client.send('b NOOP\r\n');
@@ -172,13 +168,14 @@ describe('sessions list and end', () => {
       since: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{3})?Z$/),
       state: 'joined',
     });
-    expect(Math.abs(Date.parse(entry.since) - from)).toBeLessThan(2000);
+    expect(Date.parse(entry.since)).toBeGreaterThanOrEqual(from);
+    expect(Date.parse(entry.since)).toBeLessThanOrEqual(Date.now());
 
     expect(await cli('sessions', 'end', entry.id, '--json')).toMatchObject({
       code: 0,
       stdout: '{\n  "ended": 1\n}\n',
     });
-    expect(await cutOff(one)).toBeLessThan(1000);
+    await cutOff(one);
     expect(await program.login(user, password)).toBe('OK');
     expect(await ended('admin')).toBeGreaterThan(0);
   });

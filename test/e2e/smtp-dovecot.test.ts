@@ -105,7 +105,7 @@ routes:
 `,
   });
   const { password } = await broken.createPassword('alice@example.com');
-  const [, port] = /"listener":"submissions".*?"port":(\d+)/.exec(broken.log())!;
+  const [, port] = await broken.logged(/"listener":"submissions".*?"port":(\d+)/);
   const sent = await sendBySwaks(
     { port: Number(port), tls: 'implicit', user: 'alice@example.com', password, caFile: pki.ca.certFile },
     { from: 'alice@example.com', to: ['x@example.org'], message: Buffer.from('Subject: x\r\n\r\nx\r\n') },

@@ -82,7 +82,7 @@ describe.each(['implicit', 'starttls'] as const)('%s TLS', (tls) => {
     expect(one!.envelope[0]).toMatch(/^MAIL FROM:<alice@example\.com>/);
     expect(one!.envelope.slice(1).map((line) => line.split(' ')[1])).toEqual(['TO:<bob@example.org>']);
     // Postfix's word for who the client is, not Postern's address nor anybody's name for it.
-    expect(chain.postfix.log()).toMatch(
+    await chain.postfix.logged(
       /client=unknown\[127\.0\.0\.1\], sasl_method=XCLIENT, sasl_username=alice@example\.com/,
     );
   });

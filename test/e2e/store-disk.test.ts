@@ -14,7 +14,7 @@ import {
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import Database from 'better-sqlite3';
-import { describe, expect, test, vi } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import {
   nobodysSecret,
   type PosternWithStore,
@@ -24,9 +24,6 @@ import {
 } from '../support/postern-with-store.ts';
 import { NO_LIMITS, newRecord } from '../support/records.ts';
 import { mountSmallDisk } from '../support/small-disk.ts';
-
-// The recoveries take seconds by themselves.
-vi.setConfig({ testTimeout: 60_000 });
 
 const ALICE = 'alice@example.com';
 const ZED = 'zed@example.com';

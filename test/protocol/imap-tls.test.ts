@@ -7,7 +7,7 @@ import { pki, plainMessage, type Setting, startSetting } from './postern-before-
 
 let postern: Setting;
 beforeAll(async () => {
-  postern = await startSetting({ config: 'limits: { loginDeadline: 1s }' });
+  postern = await startSetting();
 });
 afterAll(() => postern[Symbol.asyncDispose]());
 
@@ -78,7 +78,8 @@ describe('STARTTLS', () => {
   });
 
   test('a client that asks for TLS and then says nothing is closed at the deadline', async () => {
-    await using client = await postern.plain();
+    await using impatient = await startSetting({ config: 'limits: { loginDeadline: 2s }' });
+    await using client = await impatient.plain();
     await client.expect('* OK …');
     await client.send('a STARTTLS\r\n');
     await client.expect('a OK …');
@@ -120,7 +121,8 @@ describe('a client that speaks plaintext on the TLS port', () => {
   });
 
   test('is closed at the deadline if it says nothing', async () => {
-    await using client = await postern.plainToTlsPort();
+    await using impatient = await startSetting({ config: 'limits: { loginDeadline: 1s }' });
+    await using client = await impatient.plainToTlsPort();
     await client.closed();
   });
 

@@ -54,7 +54,7 @@ function scripted({ script }: { script: DirectoryScript }): DirectorySetting {
 
 beforeAll(async () => {
   postern = await startDirectorySetting({
-    config: 'limits: { loginDeadline: 3s }\nldap: { maxMessageKiB: 1024 }',
+    config: 'ldap: { maxMessageKiB: 1024 }',
   });
 });
 afterAll(() => postern[Symbol.asyncDispose]());
@@ -212,12 +212,14 @@ describe('a client', () => {
   });
 
   test('one that does not bind in time is told', async () => {
+    await using postern = await startDirectorySetting({ config: 'limits: { loginDeadline: 3s }' });
     await using client = await postern.client();
     await client.ask(extended(1, OIDS.whoAmI));
     await expectNotice(client, 52, 'Took too long to bind');
   });
 
   test('nor is one that was bound, and is nobody again, let live for long, whatever it asks; one that binds once more is', async () => {
+    await using postern = await startDirectorySetting({ config: 'limits: { loginDeadline: 3s }' });
     await using rebound = await postern.bound();
     await using client = await postern.bound();
     for (const anonymous of [rebound, client]) {

@@ -17,7 +17,7 @@ import { ALICE, type DirectorySetting, startDirectorySetting } from './postern-b
 
 let postern: DirectorySetting;
 beforeAll(async () => {
-  postern = await startDirectorySetting({ config: 'limits: { loginDeadline: 2s }' });
+  postern = await startDirectorySetting();
 });
 afterAll(() => postern[Symbol.asyncDispose]());
 
@@ -108,7 +108,8 @@ describe('StartTLS', () => {
   });
 
   test('a client that asks for it and says nothing more is closed at the deadline', async () => {
-    await using client = await postern.plain();
+    await using impatient = await startDirectorySetting({ config: 'limits: { loginDeadline: 2s }' });
+    await using client = await impatient.plain();
     await client.ask(extended(1, OIDS.startTls));
     await client.closed();
   });

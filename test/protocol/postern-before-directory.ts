@@ -32,7 +32,7 @@ export interface DirectorySetting extends PosternInProcess {
   plainToTlsPort(): Promise<LdapClient>;
   /** Connects to the port where there is no TLS. */
   clear(): Promise<LdapClient>;
-  /** Waits until the condition holds, for 5 s at most. */
+  /** Waits until the condition holds. */
   until(condition: () => boolean): Promise<void>;
 }
 

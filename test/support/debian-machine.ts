@@ -81,7 +81,7 @@ export async function startDebianMachine(
     dir[Symbol.dispose]();
   };
   try {
-    await whenReady(child, async () => said.startsWith('up') || undefined, 60_000);
+    await whenReady(child, async () => said.startsWith('up') || undefined);
   } catch (error) {
     await dispose();
     throw new Error(`the machine ${name} did not start: ${(error as Error).message}\n${said}`);

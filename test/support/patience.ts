@@ -27,3 +27,15 @@ export async function until(what: string, isSo: () => Promise<boolean> | boolean
   const answer = await eventually(async () => (await isSo()) || undefined);
   if (answer === undefined) throw new Error(`not within ${PATIENCE / 1000} s: ${what}`);
 }
+
+/**
+ * Waits until what is counted has begun to move and then has stood still for 300 ms: buffers are full, say. That a busy machine can
+ * make it look so sooner is no harm to a test of how much there is at most.
+ */
+export async function comesToRest(count: () => number): Promise<void> {
+  await until('it moves', () => count() > 0);
+  for (let before = -1; count() !== before; ) {
+    before = count();
+    await new Promise((resolve) => setTimeout(resolve, 300));
+  }
+}

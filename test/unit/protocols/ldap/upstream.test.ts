@@ -80,8 +80,8 @@ async function directory(
     ca: null,
     serverName: null,
     fingerprint: null,
-    connectDeadline: 2000,
-    loginDeadline: 300,
+    connectDeadline: 60_000,
+    loginDeadline: 60_000,
     login: { method: 'bind', dn: 'cn=postern,dc=x', password: new Secret(PASSWORD) },
     sessionTracking: false,
     sendClientAddress: 'secure',
@@ -203,7 +203,9 @@ describe('is no wrong password of the client', () => {
     ],
   ])('%s', async (_, answer, reason, message) => {
     const { target, failures } = await directory(answer);
-    const error = await open(target).catch((thrown) => thrown);
+    const isSilent = message.source.includes('no end of the login');
+    const asked = open(isSilent ? { ...target, loginDeadline: 300 } : target);
+    const error = await asked.catch((thrown) => thrown);
     expect(error).toMatchObject({
       name: 'UpstreamLoginError',
       reason,
@@ -252,7 +254,7 @@ describe('whose a name is', () => {
     base: 'ou=people,dc=x',
     filter: { filter: parseFilter('(|(uid={login})(mail={login}))')! },
     attribute: 'mail',
-    timeout: 200,
+    timeout: 60_000,
     remember: 60_000,
   };
 
@@ -336,8 +338,10 @@ describe('whose a name is', () => {
   });
 
   test('a directory that is silent is waited for so long, then asked anew on another connection', async () => {
-    const { lookUp, connections, failures } = await names((request, socket) =>
-      connections() === 1 ? Buffer.alloc(0) : found('alice@example.com')(request, socket),
+    const { lookUp, connections, failures } = await names(
+      (request, socket) =>
+        connections() === 1 ? Buffer.alloc(0) : found('alice@example.com')(request, socket),
+      { timeout: 1000 },
     );
     expect(await lookUp('x')).toBe('unavailable');
     await expect.poll(() => failures).toEqual(['no answer about a name in time']);
@@ -433,7 +437,7 @@ describe('whose a name is', () => {
   });
 
   test('so many wait for a network and no more, and no longer than an answer may take', async () => {
-    const { lookUp } = await names(() => Buffer.alloc(0));
+    const { lookUp } = await names(() => Buffer.alloc(0), { timeout: 1000 });
     const startedAt = performance.now();
     const many = Array.from({ length: 500 }, (_, index) => lookUp(`guess ${index}`, '198.51.100.1/32'));
     let early = 0;
@@ -441,12 +445,12 @@ describe('whose a name is', () => {
     await new Promise((resolve) => setImmediate(resolve));
     expect(early).toBe(500 - 8 - 100);
     expect(new Set(await Promise.all(many))).toEqual(new Set(['unavailable']));
-    // 200 ms in the line, and as many for the answer of those whose turn came.
-    expect(performance.now() - startedAt).toBeGreaterThan(190);
+    // A second in the line, and as many for the answer of those whose turn came.
+    expect(performance.now() - startedAt).toBeGreaterThan(990);
   });
 
   test('one network may ask for so many at a time, and that keeps no other out', async () => {
-    const { lookUp, asked } = await names(() => Buffer.alloc(0));
+    const { lookUp, asked } = await names(() => Buffer.alloc(0), { timeout: 1000 });
     const many = Array.from({ length: 20 }, (_, index) => lookUp(`guess ${index}`, '198.51.100.1/32'));
     const other = lookUp('alice', '192.0.2.7/32');
     await expect.poll(() => asked.length).toBe(9);

@@ -3,10 +3,10 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type CommandNode, programTree } from '../../../src/packaging/command-tree.ts';
-import { bashCompletion, fishCompletion, zshCompletion } from '../../../src/packaging/completion.ts';
-import { run } from '../../support/child-process.ts';
-import { type TempDir, tempDir } from '../../support/temp-dir.ts';
+import { type CommandNode, programTree } from '../../src/packaging/command-tree.ts';
+import { bashCompletion, fishCompletion, zshCompletion } from '../../src/packaging/completion.ts';
+import { run } from '../support/child-process.ts';
+import { type TempDir, tempDir } from '../support/temp-dir.ts';
 
 let dir: TempDir;
 const tree = programTree();

@@ -3,11 +3,11 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type CommandNode, programTree } from '../../../src/packaging/command-tree.ts';
-import { commandsPage, configPage } from '../../../src/packaging/man-page.ts';
-import { run } from '../../support/child-process.ts';
-import { type TempDir, tempDir } from '../../support/temp-dir.ts';
-import { read } from '../docs/markdown.ts';
+import { type CommandNode, programTree } from '../../src/packaging/command-tree.ts';
+import { commandsPage, configPage } from '../../src/packaging/man-page.ts';
+import { run } from '../support/child-process.ts';
+import { type TempDir, tempDir } from '../support/temp-dir.ts';
+import { read } from '../unit/docs/markdown.ts';
 
 let dir: TempDir;
 const tree = programTree();
