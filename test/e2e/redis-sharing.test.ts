@@ -35,7 +35,7 @@ async function start(prefix: string): Promise<Postern> {
     files: { master: ledger('mEs8 upstream of the throttle'), redis: 'mEs8 opens redis' },
     config: `
 upstreams:
-  script: { protocol: imap, address: "127.0.0.1:${upstream.port}", tls: none, login: { method: plain, user: postern, passwordFile: ./master } }
+  script: { protocol: imap, address: "127.0.0.1:${upstream.port}", tls: none, capabilities: [], login: { method: plain, user: postern, passwordFile: ./master } }
 routes: [{ users: "*", imap: script }]
 appPasswords: { hash: { memoryKiB: 7168, passes: 1 } }
 redis: { url: "rediss://localhost:${redis.port}/1", passwordFile: ./redis, ca: ${pki.ca.certFile}, prefix: "${prefix}" }

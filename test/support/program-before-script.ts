@@ -73,6 +73,7 @@ upstreams:
     address: 127.0.0.1:${upstream.port}
     tls: none
     login: { method: plain, user: postern, passwordFile: ./master }
+    capabilities: [] # it is not asked what it can do
 routes:
   - { users: "*@example.com", imap: script }
 ${config}
