@@ -5,7 +5,7 @@ import type { Config, PortalConfig } from '../config/config.ts';
 import { ConfigError } from '../lib/errors.ts';
 import { NetworkSet } from '../lib/network.ts';
 import { makeServerTls } from '../listen/tls.ts';
-import type { Endpoint } from '../portal/context.ts';
+import type { Endpoint } from '../portal/pages-interface.ts';
 import type { PortalTerms } from '../portal/terms.ts';
 import { usableProtocols } from './usable.ts';
 

@@ -3,7 +3,7 @@
 import type { Events } from '../events.ts';
 import type { Clock } from '../lib/clock.ts';
 import { auditRecord, type PortalStore } from '../store/portal-store.ts';
-import type { Audit } from './context.ts';
+import type { Audit } from './pages-interface.ts';
 
 /** How long records are kept, in milliseconds. */
 export const AUDIT_LIFE = 400 * 86_400_000;

@@ -5,13 +5,13 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { UnavailableError } from '../lib/errors.ts';
 import { canonicalAddress } from '../lib/network.ts';
 import { HashQueueFullError } from '../passwords/verifier.ts';
-import { Buckets } from './buckets.ts';
 import { hasToken, isFromHere } from './csrf.ts';
 import { formPage } from './pages/form-page.ts';
 import { plainNotice } from './plain-notice.ts';
-import type { PortalContext } from './portal-context.ts';
+import { Buckets } from './rate-limit.ts';
 import { sourceOf } from './request-source.ts';
 import { returnPath } from './return-path.ts';
+import type { PortalContext } from './server-context.ts';
 import { signInPath } from './sign-in.ts';
 
 /**

@@ -5,8 +5,8 @@ import { createTransport } from 'nodemailer';
 import type { Events } from '../events.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { User } from '../lib/user.ts';
-import type { Notify } from './context.ts';
 import { createdMail, deletedMail, type MailFacts, type MailText } from './mail-text.ts';
+import type { Notify } from './pages-interface.ts';
 import type { MailTerms, PortalTerms } from './terms.ts';
 
 const MOST_WAITING = 1_000;

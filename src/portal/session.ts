@@ -6,7 +6,7 @@ import type { Clock } from '../lib/clock.ts';
 import type { User } from '../lib/user.ts';
 import type { PortalStore } from '../store/portal-store.ts';
 import { BoundedMap } from '../throttle/bounded-map.ts';
-import type { SignedIn } from './context.ts';
+import type { SignedIn } from './pages-interface.ts';
 
 /** Sign-ins of one user at a time: the oldest goes. */
 const MOST_PER_USER = 10;

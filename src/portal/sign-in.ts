@@ -14,11 +14,11 @@ import { BoundedMap } from '../throttle/bounded-map.ts';
 import { authTime, satisfies, userOf } from './claims.ts';
 import { cookieOptions } from './cookies.ts';
 import { hasToken, isFromHere } from './csrf.ts';
-import type { PortalContext } from './portal-context.ts';
 import { type Redeemed, type SignInChecks, SignInError } from './provider.ts';
 import { type RequestSource, sourceOf } from './request-source.ts';
 import { returnPath } from './return-path.ts';
 import { seal, unseal } from './seal.ts';
+import type { PortalContext } from './server-context.ts';
 import type { PortalTerms } from './terms.ts';
 
 /** Milliseconds that somebody may take at the provider. */

@@ -2,7 +2,7 @@
 
 import type { NetworkSet } from '../lib/network.ts';
 import type { Secret } from '../lib/secret.ts';
-import type { PortalSettings } from './context.ts';
+import type { PortalSettings } from './pages-interface.ts';
 
 /** Connections that the portal may have at a time. They are left out of what mail clients may have. */
 export const PORTAL_CONNECTIONS = 500;

@@ -8,10 +8,10 @@ import { parseUser, type User } from '../../src/lib/user.ts';
 import { AppPassword } from '../../src/passwords/app-password.ts';
 import type { PasswordRecord } from '../../src/passwords/record.ts';
 import { PasswordRefusedError, type PasswordRequest } from '../../src/passwords/service.ts';
-import type { KnownUser, Notice, PortalDeps, PortalSettings } from '../../src/portal/context.ts';
 import { assets } from '../../src/portal/pages/assets.ts';
 import { noticePage } from '../../src/portal/pages/notice.ts';
 import { pages } from '../../src/portal/pages/pages.ts';
+import type { KnownUser, Notice, PortalDeps, PortalSettings } from '../../src/portal/pages-interface.ts';
 import type { AuditRecord } from '../../src/store/portal-store.ts';
 import { newRecord } from '../support/records.ts';
 

@@ -5,7 +5,7 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { Notice } from '../../src/portal/context.ts';
+import type { Notice } from '../../src/portal/pages-interface.ts';
 import { DESKTOP, launchBrowser, openPage, PHONE, violations } from './browser.ts';
 import { ALICE, type Gallery, NOW, RECORDS, record, SETTINGS, startGallery } from './gallery.ts';
 

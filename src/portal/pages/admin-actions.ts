@@ -1,7 +1,7 @@
 // What an admin can do to a person. Each is asked for on a page, done, logged and recorded.
 
 import type { User } from '../../lib/user.ts';
-import type { PortalDeps } from '../context.ts';
+import type { PortalDeps } from '../pages-interface.ts';
 import { en } from '../texts.ts';
 
 export interface AdminAction {

@@ -3,7 +3,7 @@
 
 import type { FastifyInstance } from 'fastify';
 import { parseUser, type User } from '../../lib/user.ts';
-import type { PortalDeps } from '../context.ts';
+import type { PortalDeps } from '../pages-interface.ts';
 import { en } from '../texts.ts';
 import { ADMIN_ACTIONS, type AdminAction } from './admin-actions.ts';
 import type { Answer } from './answer.ts';

@@ -1,7 +1,7 @@
 // Sending a page to somebody who is signed in.
 
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import type { PortalDeps } from '../context.ts';
+import type { PortalDeps } from '../pages-interface.ts';
 import { renderPage } from './render.ts';
 
 export type Answer = (

@@ -3,8 +3,8 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { PasswordRecord } from '../../passwords/record.ts';
 import { PasswordRefusedError } from '../../passwords/service.ts';
-import { Buckets } from '../buckets.ts';
-import type { PortalDeps } from '../context.ts';
+import type { PortalDeps } from '../pages-interface.ts';
+import { Buckets } from '../rate-limit.ts';
 import { en } from '../texts.ts';
 import type { Answer } from './answer.ts';
 import { field, pathWith } from './form-fields.ts';

@@ -8,7 +8,7 @@ import type { AppPassword } from '../../passwords/app-password.ts';
 import type { PasswordRecord } from '../../passwords/record.ts';
 import { PasswordRefusedError } from '../../passwords/service.ts';
 import { HashQueueFullError } from '../../passwords/verifier.ts';
-import type { PortalDeps } from '../context.ts';
+import type { PortalDeps } from '../pages-interface.ts';
 import { en } from '../texts.ts';
 import type { Answer } from './answer.ts';
 import { field } from './form-fields.ts';

@@ -2,7 +2,7 @@
 
 import type { FastifyInstance } from 'fastify';
 import type { PasswordRecord } from '../../passwords/record.ts';
-import type { PortalDeps } from '../context.ts';
+import type { PortalDeps } from '../pages-interface.ts';
 import { type Around, en } from '../texts.ts';
 import type { Answer } from './answer.ts';
 import { field } from './form-fields.ts';

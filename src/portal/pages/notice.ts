@@ -1,6 +1,6 @@
 // A page that says one thing: that a second step is missing, that the provider does not answer, that one is signed out.
 
-import type { Notice, PortalSettings } from '../context.ts';
+import type { Notice, PortalSettings } from '../pages-interface.ts';
 import { en } from '../texts.ts';
 import { renderPage } from './render.ts';
 

@@ -2,7 +2,7 @@
 // admin's pages.
 
 import type { FastifyPluginAsync } from 'fastify';
-import type { PortalDeps } from '../context.ts';
+import type { PortalDeps } from '../pages-interface.ts';
 import { adminPages } from './admin.ts';
 import { answerWith } from './answer.ts';
 import { changePages } from './change.ts';

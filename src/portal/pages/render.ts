@@ -2,7 +2,7 @@
 
 import { join } from 'node:path';
 import { Eta } from 'eta';
-import type { PortalSettings, SignedIn } from '../context.ts';
+import type { PortalSettings, SignedIn } from '../pages-interface.ts';
 import { en } from '../texts.ts';
 import { assetPath } from './assets.ts';
 import { type Times, timesFor } from './times.ts';

@@ -1,7 +1,7 @@
 // GET /setup: what to type where, for a device whose app password was shown before. There is no secret on it.
 
 import type { FastifyInstance } from 'fastify';
-import type { PortalDeps } from '../context.ts';
+import type { PortalDeps } from '../pages-interface.ts';
 import { en } from '../texts.ts';
 import type { Answer } from './answer.ts';
 import { setupsFor } from './setup.ts';

@@ -2,7 +2,7 @@
 
 import type { Protocol } from '../../lib/protocol.ts';
 import type { User } from '../../lib/user.ts';
-import type { Endpoint, PortalSettings } from '../context.ts';
+import type { Endpoint, PortalSettings } from '../pages-interface.ts';
 import { en } from '../texts.ts';
 
 /** One program's settings. */

@@ -49,7 +49,7 @@ function startSession(dialogue: Dialogue, tag: string, live: LiveSession, upstre
   const client = connection.socket;
   const startedAt = deps.clock.monotonic();
   connection.loggedIn();
-  const pipelined = dialogue.inbox.detach();
+  const pipelined = dialogue.reader.detach();
   client.cork();
   for (const data of upstream.untagged) {
     client.write(data);

@@ -5,8 +5,8 @@ import type { Connection } from '../../listen/connection.ts';
 import { closeWith } from '../../listen/goodbye.ts';
 import type { AdmissionDeps } from '../admission.ts';
 import type { OfferedCapabilities } from './capabilities.ts';
+import { FrameReader } from './frame-reader.ts';
 import { CLEAR_BOUNDS, CLIENT_BOUNDS, Framer } from './framer.ts';
-import { Inbox } from './inbox.ts';
 import { GOODBYES, type Goodbye, preLoginCapabilities } from './replies.ts';
 import type { ImapUpstream } from './upstream.ts';
 import type { IdFields } from './wire.ts';
@@ -27,7 +27,7 @@ export type Next = 'go on' | 'over';
 export class Dialogue {
   readonly connection: Connection;
   readonly deps: ImapDeps;
-  inbox: Inbox;
+  reader: FrameReader;
   /** What the client's ID said before login, without what it may not say. */
   clientId: IdFields | undefined;
   failedAttempts = 0;
@@ -38,7 +38,7 @@ export class Dialogue {
     this.connection = connection;
     this.deps = deps;
     this.#offered = deps.capabilities.offered();
-    this.inbox = this.#open();
+    this.reader = this.#open();
   }
 
   get capabilities(): string {
@@ -62,21 +62,21 @@ export class Dialogue {
 
   /** Some last lines, and the end of the connection. */
   close(...lines: string[]): Next {
-    this.inbox.detach();
+    this.reader.detach();
     closeWith(this.connection.socket, `${lines.join('\r\n')}\r\n`);
     return 'over';
   }
 
   /** The client has said its last word. It still gets the answers that are on their way. */
   hangUp(): Next {
-    this.inbox.detach();
+    this.reader.detach();
     closeWith(this.connection.socket, '');
     return 'over';
   }
 
   /** Closes without a word. */
   drop(): Next {
-    this.inbox.detach();
+    this.reader.detach();
     this.connection.socket.destroy();
     return 'over';
   }
@@ -86,19 +86,19 @@ export class Dialogue {
    * (CVE-2021-33515, CVE-2014-3556).
    */
   async startTls(tag: string): Promise<void> {
-    this.inbox.detach();
+    this.reader.detach();
     this.write(`${tag} OK Begin TLS negotiation now`);
     this.clientId = undefined;
-    // Nobody reads the inbox during the handshake: a deadline that comes then destroys the connection.
+    // Nobody reads during the handshake: a deadline that comes then destroys the connection.
     this.connection.onInterrupt = undefined;
     await this.connection.startTls();
-    this.inbox = this.#open();
+    this.reader = this.#open();
   }
 
-  #open(): Inbox {
+  #open(): FrameReader {
     const bounds = this.connection.mayLogIn ? CLIENT_BOUNDS : CLEAR_BOUNDS;
-    const inbox = new Inbox(this.connection.socket, new Framer('announced', bounds));
-    this.connection.onInterrupt = (why) => inbox.interrupt(why);
-    return inbox;
+    const reader = new FrameReader(this.connection.socket, new Framer('announced', bounds));
+    this.connection.onInterrupt = (why) => reader.interrupt(why);
+    return reader;
   }
 }

@@ -19,8 +19,8 @@ import { id } from './commands/id.ts';
 import { login } from './commands/login.ts';
 import { startTls } from './commands/starttls.ts';
 import { Dialogue, type ImapDeps, type Next } from './dialogue.ts';
+import type { Ended } from './frame-reader.ts';
 import type { Frame } from './framer.ts';
-import type { Ended } from './inbox.ts';
 import { GOODBYES, GREETING_TEXT, REPLIES } from './replies.ts';
 import { Decoder } from './wire.ts';
 
@@ -45,7 +45,7 @@ async function serve(connection: Connection, deps: ImapDeps): Promise<void> {
   const dialogue = new Dialogue(connection, deps);
   dialogue.write(`* OK [CAPABILITY ${dialogue.capabilities}] ${GREETING_TEXT}`);
   for (let commands = 0; commands < MAX_COMMANDS; commands++) {
-    const next = await step(dialogue, await dialogue.inbox.command());
+    const next = await step(dialogue, await dialogue.reader.command());
     if (next === 'over') return;
   }
   dialogue.goodbye('commands');
@@ -107,14 +107,14 @@ function literal(dialogue: Dialogue, start: Buffer): Next {
   const tag = decoder.tag();
   const name = decoder.space() ? decoder.atom()?.toUpperCase() : undefined;
   if (tag !== undefined && name === 'LOGIN' && dialogue.connection.tls === null) {
-    dialogue.inbox.refuse();
+    dialogue.reader.refuse();
     return dialogue.reply(tag, REPLIES.privacyRequired);
   }
   if (tag === undefined || (name !== 'LOGIN' && name !== 'ID')) {
-    dialogue.inbox.refuse();
+    dialogue.reader.refuse();
     return dialogue.reply(tag ?? '*', REPLIES.badSyntax);
   }
-  dialogue.inbox.accept();
+  dialogue.reader.accept();
   dialogue.write('+ OK');
   return 'go on';
 }

@@ -21,8 +21,8 @@ import { startTls } from '../../upstream/tls.ts';
 import { UpstreamLoginError } from '../admission.ts';
 import { encodePlain } from '../sasl.ts';
 import { upstreamClosed } from '../upstream-closed.ts';
+import { FrameReader } from './frame-reader.ts';
 import { type FrameBounds, Framer } from './framer.ts';
-import { Inbox } from './inbox.ts';
 import {
   capabilitiesIn,
   capabilityListOf,
@@ -269,7 +269,7 @@ interface CommandOptions {
 class UpstreamDialogue {
   readonly socket: Socket;
   readonly address: UpstreamAddress;
-  readonly #inbox: Inbox;
+  readonly #reader: FrameReader;
   capabilities: ReadonlySet<string> | undefined;
   /** Once it is sent. */
   presented: Secret | undefined;
@@ -279,17 +279,17 @@ class UpstreamDialogue {
   constructor(socket: Socket, address: UpstreamAddress) {
     this.socket = socket;
     this.address = address;
-    this.#inbox = new Inbox(socket, new Framer('inline', UPSTREAM_BOUNDS));
+    this.#reader = new FrameReader(socket, new Framer('inline', UPSTREAM_BOUNDS));
   }
 
   /** Breaks the dialogue off with this error. */
   fail(reason: UnavailableReason, message: string): void {
     this.#failure ??= new UpstreamLoginError(reason, message);
-    this.#inbox.interrupt('closed');
+    this.#reader.interrupt('closed');
   }
 
   letGo(): Buffer {
-    return this.#inbox.detach();
+    return this.#reader.detach();
   }
 
   /** The list, in the upstream's own words: some clients know capabilities by their usual case only. */
@@ -343,7 +343,7 @@ class UpstreamDialogue {
   }
 
   async #read(): Promise<Response & { bytes: Buffer }> {
-    const frame = await this.#inbox.command();
+    const frame = await this.#reader.command();
     if (this.#failure !== undefined) throw this.#failure;
     if (frame.kind === 'complete') {
       const response = decodeResponse(frame.bytes);

@@ -69,7 +69,7 @@ function startSession(
   });
   live.onDrain(() => {
     submission.isDraining = true;
-    if (submission.transaction === undefined && dialogue.inbox.isWaiting) dialogue.break('shutdown');
+    if (submission.transaction === undefined && dialogue.reader.isWaiting) dialogue.break('shutdown');
   });
   dialogue.forgiveErrors();
   return dialogue.reply(REPLIES.loggedIn);

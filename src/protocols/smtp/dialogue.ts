@@ -10,7 +10,7 @@ import type { EndReason } from '../../sessions/live-sessions.ts';
 import type { AdmissionDeps } from '../admission.ts';
 import { MAX_SASL_OCTETS } from '../sasl.ts';
 import type { OfferedExtensions } from './extensions.ts';
-import { Inbox } from './inbox.ts';
+import { LineReader } from './line-reader.ts';
 import type { SubmissionPolicy } from './policy.ts';
 import type { Quotas } from './quotas.ts';
 import { GOODBYES, type Goodbye, REPLIES } from './replies.ts';
@@ -53,7 +53,7 @@ const LONGEST_LINE = MAX_SASL_OCTETS + 64;
 export class Dialogue {
   readonly connection: Connection;
   readonly deps: SmtpDeps;
-  inbox: Inbox<Break>;
+  reader: LineReader<Break>;
   /** What the client called itself; null if it has not yet. */
   helo: string | null = null;
   failedAttempts = 0;
@@ -69,7 +69,7 @@ export class Dialogue {
   constructor(connection: Connection, deps: SmtpDeps) {
     this.connection = connection;
     this.deps = deps;
-    this.inbox = this.#open();
+    this.reader = this.#open();
   }
 
   /** One answer, without its last line end. */
@@ -122,12 +122,12 @@ export class Dialogue {
 
   /** True while only the client can bring the dialogue on. */
   get isWaitingForClient(): boolean {
-    return this.inbox.isWaiting || this.#unblock !== undefined;
+    return this.reader.isWaiting || this.#unblock !== undefined;
   }
 
   /** Ends the dialogue from our side, as soon as it waits for the client. */
   break(why: Break): void {
-    this.inbox.interrupt(why);
+    this.reader.interrupt(why);
     this.#unblock?.();
   }
 
@@ -143,7 +143,7 @@ export class Dialogue {
 
   /** The client still gets the answers that are on their way. */
   hangUp(): Next {
-    this.inbox.detach();
+    this.reader.detach();
     this.sent += Buffer.byteLength(this.#out);
     closeWith(this.connection.socket, this.#out);
     this.#out = '';
@@ -152,7 +152,7 @@ export class Dialogue {
 
   /** Closes without a word. */
   drop(): Next {
-    this.inbox.detach();
+    this.reader.detach();
     this.connection.socket.destroy();
     return 'over';
   }
@@ -162,25 +162,25 @@ export class Dialogue {
    * (CVE-2021-33515, CVE-2014-3556).
    */
   async startTls(): Promise<void> {
-    this.inbox.detach();
+    this.reader.detach();
     this.reply(REPLIES.startTls);
     await this.flush();
     this.helo = null;
-    // Nobody reads the inbox during the handshake: a deadline that comes then destroys the connection.
+    // Nobody reads during the handshake: a deadline that comes then destroys the connection.
     this.connection.onInterrupt = undefined;
     await this.connection.startTls();
-    this.inbox = this.#open();
+    this.reader = this.#open();
   }
 
-  #open(): Inbox<Break> {
-    const inbox = new Inbox<Break>(this.connection.socket, LONGEST_LINE);
+  #open(): LineReader<Break> {
+    const reader = new LineReader<Break>(this.connection.socket, LONGEST_LINE);
     this.connection.onInterrupt = (why) => this.break(why);
-    return inbox;
+    return reader;
   }
 
   #drained(): Promise<void> {
     const { socket } = this.connection;
-    if (socket.destroyed || this.inbox.ended !== undefined) return Promise.resolve();
+    if (socket.destroyed || this.reader.ended !== undefined) return Promise.resolve();
     return new Promise<void>((resolve) => {
       const done = () => {
         this.#unblock = undefined;

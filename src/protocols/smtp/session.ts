@@ -25,7 +25,7 @@ import { rcpt } from './commands/rcpt.ts';
 import { rset } from './commands/rset.ts';
 import { startTls } from './commands/starttls.ts';
 import { type Break, Dialogue, type Next, type SmtpDeps } from './dialogue.ts';
-import type { Ended, Line } from './inbox.ts';
+import type { Ended, Line } from './line-reader.ts';
 import { REPLIES, TLS_REQUIRED } from './replies.ts';
 import type { Submission } from './submission.ts';
 import { looksLikeHttp, MAX_COMMAND_OCTETS, parseCommand } from './wire.ts';
@@ -68,9 +68,9 @@ async function serve(connection: Connection, deps: SmtpDeps): Promise<void> {
 
 /** After login: until the client quits or goes, is silent for too long, or may not stay. */
 async function session(dialogue: Dialogue, submission: Submission): Promise<void> {
-  const { deps, inbox } = dialogue;
+  const { deps, reader } = dialogue;
   const startedAt = deps.clock.monotonic();
-  const before = { received: inbox.received, sent: dialogue.sent };
+  const before = { received: reader.received, sent: dialogue.sent };
   const silence = setTimeout(
     () => {
       if (dialogue.isWaitingForClient) dialogue.break('idle');
@@ -78,7 +78,7 @@ async function session(dialogue: Dialogue, submission: Submission): Promise<void
     },
     Math.min(deps.idle, LONGEST_SILENCE),
   );
-  inbox.onHeard = () => void silence.refresh();
+  reader.onHeard = () => void silence.refresh();
   try {
     while ((await turn(dialogue)) === 'go on');
   } finally {
@@ -87,8 +87,8 @@ async function session(dialogue: Dialogue, submission: Submission): Promise<void
     const { live } = submission;
     live.leave();
     deps.events.sessionEnded(live.info, {
-      reason: endReason(inbox.ended?.why),
-      bytesToUpstream: inbox.received - before.received,
+      reason: endReason(reader.ended?.why),
+      bytesToUpstream: reader.received - before.received,
       bytesToClient: dialogue.sent - before.sent,
       seconds: (deps.clock.monotonic() - startedAt) / 1000,
     });
@@ -102,13 +102,13 @@ function endReason(why: Break | 'closed' | undefined) {
 
 /** One command and its answer; the answer is written when the client has to be waited for. */
 async function turn(dialogue: Dialogue): Promise<Next> {
-  const { inbox, submission } = dialogue;
-  if (!inbox.hasLine() || dialogue.holdsTooMuch) {
+  const { reader, submission } = dialogue;
+  if (!reader.hasLine() || dialogue.holdsTooMuch) {
     await dialogue.settle();
-    if (submission?.isDraining && submission.transaction === undefined) inbox.interrupt('shutdown');
+    if (submission?.isDraining && submission.transaction === undefined) reader.interrupt('shutdown');
     await dialogue.flush();
   }
-  return step(dialogue, await inbox.line());
+  return step(dialogue, await reader.line());
 }
 
 async function step(dialogue: Dialogue, line: Line | Ended<Break>): Promise<Next> {

@@ -40,7 +40,7 @@ export async function transfer(
   submission: Submission,
   transaction: Transaction,
 ): Promise<Next> {
-  const { inbox, connection, deps } = dialogue;
+  const { reader, connection, deps } = dialogue;
   const { policy, admitted } = submission;
   const { upstream } = transaction;
   const scanner = new DataScanner(policy.bareNewlines);
@@ -68,7 +68,7 @@ export async function transfer(
     spentBuffers.add(got.bytes.length);
     tail = lastOf(tail, got.bytes);
     const isEnd = scanner.push(got.bytes);
-    if (scanner.rest.length > 0) inbox.putBack(scanner.rest);
+    if (scanner.rest.length > 0) reader.putBack(scanner.rest);
     const { out } = scanner;
     size += isEnd ? out.length - END_OCTETS : out.length;
     if (fault === undefined) {
@@ -126,7 +126,7 @@ export async function transfer(
     const timer = looksLikeWrongEnd(tail)
       ? setTimeout(() => dialogue.break('wrong_end'), silence)
       : undefined;
-    const got = await inbox.data();
+    const got = await reader.data();
     clearTimeout(timer);
     return got;
   }

@@ -8,7 +8,7 @@ import { Secret } from '../../../src/lib/secret.ts';
 import { parseUser, type User } from '../../../src/lib/user.ts';
 import { openKeys } from '../../../src/passwords/keys-file.ts';
 import { createPasswords, type Passwords } from '../../../src/passwords/service.ts';
-import type { Notice } from '../../../src/portal/context.ts';
+import type { Notice } from '../../../src/portal/pages-interface.ts';
 import { type Portal, type PortalPages, startPortal } from '../../../src/portal/server.ts';
 import type { PortalTerms } from '../../../src/portal/terms.ts';
 import { openStoreOnce } from '../../../src/store/open.ts';

@@ -1,8 +1,8 @@
 // Making an app password: what the form takes, and that what was made is shown once.
 
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import type { PortalSettings } from '../../../src/portal/context.ts';
 import { Once } from '../../../src/portal/pages/once.ts';
+import type { PortalSettings } from '../../../src/portal/pages-interface.ts';
 import { ALICE, type Gallery, NOW, SETTINGS, SHOWN, startGallery } from '../../browser/gallery.ts';
 import { posted, textOf } from './pages-request.ts';
 

@@ -49,7 +49,7 @@ async function loginMechanism(dialogue: Dialogue, tag: string, initial: string |
 
 async function ask(dialogue: Dialogue, tag: string, challenge: string): Promise<Heard> {
   dialogue.write(`+ ${challenge}`);
-  const frame = await dialogue.inbox.textLine(MAX_SASL_OCTETS);
+  const frame = await dialogue.reader.textLine(MAX_SASL_OCTETS);
   if (frame.kind === 'ended')
     return { next: frame.why === 'closed' ? dialogue.hangUp() : dialogue.goodbye(frame.why) };
   if (frame.kind !== 'complete') return { next: dialogue.goodbye('lineTooLong') };

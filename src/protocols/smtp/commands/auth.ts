@@ -46,7 +46,7 @@ async function loginMechanism(dialogue: Dialogue, initial: string | undefined): 
 async function ask(dialogue: Dialogue, challenge: string): Promise<Heard> {
   dialogue.reply(`334 ${challenge}`);
   await dialogue.flush();
-  const line = await dialogue.inbox.line();
+  const line = await dialogue.reader.line();
   if (line.kind === 'ended')
     return { next: line.why === 'closed' ? dialogue.hangUp() : dialogue.goodbye(line.why) };
   if (line.kind === 'endless') return { next: dialogue.close(REPLIES.authTooLong) };

@@ -47,9 +47,9 @@ export async function data(dialogue: Dialogue, rest: string): Promise<Next> {
  */
 function refuse(dialogue: Dialogue, text: string): Next {
   dialogue.reply(text);
-  return dialogue.inbox.hasUnread ? dialogue.goodbye('unasked') : 'go on';
+  return dialogue.reader.hasUnread ? dialogue.goodbye('unasked') : 'go on';
 }
 
 function error(dialogue: Dialogue, text: string): Next {
-  return dialogue.inbox.hasUnread ? refuse(dialogue, text) : dialogue.replyError(text);
+  return dialogue.reader.hasUnread ? refuse(dialogue, text) : dialogue.replyError(text);
 }

@@ -76,7 +76,7 @@ async function send(
     } catch (error) {
       if (!(error instanceof UpstreamGoneError)) throw error;
       submission.dropUpstream();
-      if (isNew || hasFailed || dialogue.inbox.ended !== undefined) return REPLIES.upstreamLost;
+      if (isNew || hasFailed || dialogue.reader.ended !== undefined) return REPLIES.upstreamLost;
     }
   }
 }

@@ -8,7 +8,7 @@ import type { Submission, Transaction } from '../submission.ts';
 import { isAscii, type PathArgument, parsePathArgument, XTEXT } from '../wire.ts';
 
 export async function rcpt(dialogue: Dialogue, rest: string): Promise<Next> {
-  const { submission, connection, inbox } = dialogue;
+  const { submission, connection, reader } = dialogue;
   if (submission === undefined)
     return error(dialogue, connection.mayLogIn ? REPLIES.loginFirst : REPLIES.tlsFirst);
   const { transaction } = submission;
@@ -28,7 +28,7 @@ export async function rcpt(dialogue: Dialogue, rest: string): Promise<Next> {
     return say(dialogue, REPLIES.recipientQuota);
   }
   const answer = ask(submission, transaction, line);
-  if (inbox.hasLine() && transaction.upstream.extensions.has('PIPELINING')) dialogue.owe(answer);
+  if (reader.hasLine() && transaction.upstream.extensions.has('PIPELINING')) dialogue.owe(answer);
   else {
     await dialogue.settle();
     dialogue.reply(await answer);

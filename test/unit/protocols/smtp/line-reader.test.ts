@@ -5,11 +5,11 @@ import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import fc from 'fast-check';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { Inbox } from '../../../../src/protocols/smtp/inbox.ts';
+import { LineReader } from '../../../../src/protocols/smtp/line-reader.ts';
 
 let peer: Socket;
 let socket: Socket;
-let inbox: Inbox<'deadline'>;
+let reader: LineReader<'deadline'>;
 beforeEach(async () => {
   const server = createServer({ allowHalfOpen: true }).listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -17,7 +17,7 @@ beforeEach(async () => {
   [socket] = (await once(server, 'connection')) as [Socket];
   socket.on('error', () => {});
   server.close();
-  inbox = new Inbox(socket, 20);
+  reader = new LineReader(socket, 20);
 });
 afterEach(() => {
   peer.destroy();
@@ -25,7 +25,7 @@ afterEach(() => {
 });
 
 const line = async () => {
-  const next = await inbox.line();
+  const next = await reader.line();
   return next.kind === 'line' ? next.bytes.toString() : next.kind === 'ended' ? next.why : next.kind;
 };
 
@@ -43,13 +43,13 @@ test('lines that came before the end are given before it; half a line is none', 
 test('a deadline does not wait for the lines that are there', async () => {
   peer.write('a\r\nb\r\n');
   expect(await line()).toBe('a');
-  inbox.interrupt('deadline');
+  reader.interrupt('deadline');
   expect([await line(), await line()]).toEqual(['deadline', 'deadline']);
 });
 
 test('whoever waits is woken by the end', async () => {
   const waiting = line();
-  inbox.interrupt('deadline');
+  reader.interrupt('deadline');
   expect(await waiting).toBe('deadline');
 });
 
@@ -65,17 +65,17 @@ test('20 octets are a line; 21 are skipped up to its end; 65,536 are too many to
 test('whether the next line is there', async () => {
   peer.write('a\r\nb\r\nc');
   await line();
-  expect(inbox.hasLine()).toBe(true);
+  expect(reader.hasLine()).toBe(true);
   await line();
-  expect(inbox.hasLine()).toBe(false);
+  expect(reader.hasLine()).toBe(false);
 });
 
 test('data come as they come, and what is put back is read again', async () => {
   peer.write('a\r\nMESSAGE.QUIT\r\n');
   await line();
-  const got = await inbox.data();
+  const got = await reader.data();
   expect(got).toMatchObject({ kind: 'data' });
-  if (got.kind === 'data') inbox.putBack(got.bytes.subarray(8));
+  if (got.kind === 'data') reader.putBack(got.bytes.subarray(8));
   expect(await line()).toBe('QUIT');
 });
 
@@ -92,7 +92,7 @@ test('in any pieces the lines are the same', async () => {
       async (pieces) => {
         const lines = async (parts: readonly string[]) => {
           const fake = new (await import('node:stream')).PassThrough() as unknown as Socket;
-          const of = new Inbox<'deadline'>(fake, 20);
+          const of = new LineReader<'deadline'>(fake, 20);
           const found: string[] = [];
           for (const part of parts) fake.emit('data', Buffer.from(part));
           fake.emit('end');

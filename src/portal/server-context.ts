@@ -5,10 +5,10 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Events } from '../events.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { User } from '../lib/user.ts';
-import type { Buckets } from './buckets.ts';
-import type { Audit, Notice } from './context.ts';
 import type { CookieNames } from './cookies.ts';
+import type { Audit, Notice } from './pages-interface.ts';
 import type { Provider } from './provider.ts';
+import type { Buckets } from './rate-limit.ts';
 import type { PortalSessions } from './session.ts';
 import type { PortalTerms } from './terms.ts';
 

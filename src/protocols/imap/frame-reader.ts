@@ -10,7 +10,7 @@ export type Ended = { readonly kind: 'ended'; readonly why: 'closed' | 'deadline
 /** Octets that may lie unread before the peer has to wait. */
 const HIGH_WATER = 16_384;
 
-export class Inbox {
+export class FrameReader {
   readonly #framer: Framer;
   readonly #socket: Socket;
   #ended: Ended | undefined;

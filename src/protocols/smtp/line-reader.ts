@@ -24,7 +24,7 @@ const NOTHING = Buffer.alloc(0);
 const TOO_LONG: Line = { kind: 'too long' };
 const ENDLESS: Line = { kind: 'endless' };
 
-export class Inbox<R extends string> {
+export class LineReader<R extends string> {
   readonly #socket: Socket;
   /** Octets of a line, without its end. */
   readonly #longest: number;

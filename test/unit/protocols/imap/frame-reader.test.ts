@@ -3,12 +3,12 @@
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { FrameReader } from '../../../../src/protocols/imap/frame-reader.ts';
 import { Framer } from '../../../../src/protocols/imap/framer.ts';
-import { Inbox } from '../../../../src/protocols/imap/inbox.ts';
 
 let peer: Socket;
 let socket: Socket;
-let inbox: Inbox;
+let reader: FrameReader;
 beforeEach(async () => {
   const server = createServer({ allowHalfOpen: true }).listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -16,7 +16,7 @@ beforeEach(async () => {
   [socket] = (await once(server, 'connection')) as [Socket];
   socket.on('error', () => {});
   server.close();
-  inbox = new Inbox(socket, new Framer('announced'));
+  reader = new FrameReader(socket, new Framer('announced'));
 });
 afterEach(() => {
   peer.destroy();
@@ -24,7 +24,7 @@ afterEach(() => {
 });
 
 const line = async () => {
-  const frame = await inbox.command();
+  const frame = await reader.command();
   return frame.kind === 'complete' ? frame.bytes.toString() : frame;
 };
 
@@ -45,8 +45,8 @@ test('a reset is the end, also for whoever waits already', async () => {
 test('a deadline is heard before what else has come, and the first word counts', async () => {
   peer.write('a\r\nb\r\n');
   expect(await line()).toBe('a');
-  inbox.interrupt('deadline');
-  inbox.interrupt('shutdown');
+  reader.interrupt('deadline');
+  reader.interrupt('shutdown');
   expect(await line()).toEqual({ kind: 'ended', why: 'deadline' });
 });
 
@@ -66,7 +66,7 @@ test('a peer that sends more than is read has to wait', async () => {
   expect(sent).toBe(before);
   for (let n = 0; n < 100_000; n++) expect(await line()).toBe('a');
   peer.off('drain', pump);
-  const rest = inbox.detach().toString();
+  const rest = reader.detach().toString();
   expect(rest.length).toBeLessThan(200_000);
   expect('a\r\n'.repeat(rest.length)).toContain(rest);
   expect(socket.isPaused()).toBe(true);
@@ -75,7 +75,7 @@ test('a peer that sends more than is read has to wait', async () => {
 test('once detached, it hears nothing, and its socket keeps what comes', async () => {
   peer.write('a\r\nrest');
   expect(await line()).toBe('a');
-  await expect.poll(() => inbox.detach().toString()).toBe('rest');
+  await expect.poll(() => reader.detach().toString()).toBe('rest');
   peer.write('later');
   await new Promise((resolve) => setTimeout(resolve, 30));
   const [chunk] = await Promise.all([once(socket, 'data'), socket.resume()]);
