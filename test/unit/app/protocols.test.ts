@@ -23,7 +23,7 @@ import { type PosternInProcess, startPosternInProcess } from '../../support/post
 import { ledger } from '../../support/secrets-ledger.ts';
 import { connect } from '../../support/transcript.ts';
 
-const LOGIN = { method: 'plain', user: 'postern', password: ledger('not used') };
+const LOGIN = { method: 'plain', user: 'postern', password: ledger('nobody-l0gs-in-with-this') };
 const ECHO = 'echo' as SpokenProtocol;
 
 /** The entry. */
