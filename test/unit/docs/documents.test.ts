@@ -101,3 +101,12 @@ test('docs/client-quirks.md dates each, and says where it is dealt with', () => 
     expect(codes(row[4]!), row.join(' | ')).toHaveLength(1);
   }
 });
+
+test('SECURITY.md names, for each promise, tests that fail if it breaks', () => {
+  const rows = table(section(read('SECURITY.md'), '## What it promises'));
+  expect(rows.length).toBeGreaterThan(15);
+  for (const [promise, , tests] of rows) {
+    expect(codes(tests!), promise).not.toEqual([]);
+    for (const file of codes(tests!)) expect(existsSync(join(ROOT, file)), file).toBe(true);
+  }
+});
