@@ -11,7 +11,7 @@ const PATIENCE = 600_000;
 beforeAll(async () => {
   site = await startDocumentedSite();
 }, PATIENCE);
-afterAll(() => site[Symbol.asyncDispose]());
+afterAll(() => site?.[Symbol.asyncDispose]());
 
 const readme = (words: string, typed?: string) => site.follow('README.md', words, typed);
 const restart = async () => {
