@@ -72,7 +72,7 @@ export function storeCommand(terminal: Terminal, env: NodeJS.ProcessEnv): Comman
         );
       }
       const source = resolve(file);
-      const { appPasswords, keyIds, before } = await restoreStore(
+      const { appPasswords, keys, before } = await restoreStore(
         config.store.url,
         source,
         new Date(systemClock.now()),
@@ -82,7 +82,7 @@ export function storeCommand(terminal: Terminal, env: NodeJS.ProcessEnv): Comman
         const kept = before === null ? '' : `; what was there is in ${before}`;
         terminal.stdout(`${countOfPasswords(appPasswords)} restored from ${source}${kept}\n`);
       }
-      await warnOfKeys(config, keyIds, terminal);
+      await warnOfKeys(config, keys, terminal);
       await using store = await openStoreOnce(config.store.url, { clock: systemClock, mode: 'existing' });
       await note({ store }, { user: null, action: 'restored', detail: source }, terminal);
     });
@@ -91,10 +91,10 @@ export function storeCommand(terminal: Terminal, env: NodeJS.ProcessEnv): Comman
 }
 
 /** Postern would not start; it is no failure of the restoration, since the keys file may be next. */
-async function warnOfKeys(config: Pick<Config, 'keys'>, keyIds: readonly string[], terminal: Terminal) {
-  if (keyIds.length === 0) return;
+async function warnOfKeys(config: Pick<Config, 'keys'>, keys: readonly NamedKey[], terminal: Terminal) {
+  if (keys.length === 0) return;
   try {
-    await openKeys({ file: config.keys.file, store: { keyIds: async () => [...keyIds] } });
+    await checkKeys({ file: config.keys.file, store: { namedKeys: async () => [...keys] } });
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     for (const message of error.messages) terminal.stderr(`note: before Postern starts: ${message}\n`);

@@ -1,6 +1,8 @@
 // The file with the selector keys. It lies outside of the database, so that neither alone tells anything of a secret.
 // It is made once, when the store is empty. A store whose records name a key that the file lacks stops the start:
-// with other keys every selector would differ, and everyone would silently be refused.
+// with other keys every selector would differ, and everyone would silently be refused. So does a key whose bytes are not those that
+// the records were made with: the store has a check value of each key that a record names. Where it has none, made by a version that
+// knew no check values, a start notes those of the keys that it finds.
 
 import { createSecretKey, randomBytes } from 'node:crypto';
 import {
@@ -20,7 +22,7 @@ import { z } from 'zod';
 import { type Clock, systemClock } from '../lib/clock.ts';
 import { ConfigError } from '../lib/errors.ts';
 import { createPrivateFile, makePrivateDirectory, syncDirectory } from '../lib/ownership.ts';
-import type { Store } from '../store/store.ts';
+import { type NamedKey, type Store, StoreUnavailableError } from '../store/store.ts';
 import { SELECTOR_KEY_BYTES, SelectorKeys } from './selector-keys.ts';
 
 const MAX_FILE_BYTES = 65_536;
@@ -44,7 +46,7 @@ const SHAPE =
 /**
  * Reads the keys file, or makes it if it is missing and the store holds no record. Of two processes that make it at
  * once, both end with the same keys. Throws ConfigError if it is missing while records exist, cannot be read, can be
- * read or written by others, is malformed, or lacks a key that records name.
+ * read or written by others, is malformed, or lacks a key that records name, or has other bytes for one.
  */
 export async function openKeys({
   file,
@@ -52,11 +54,11 @@ export async function openKeys({
   clock = systemClock,
 }: {
   file: string;
-  store: Pick<Store, 'keyIds'>;
+  store: Pick<Store, 'namedKeys' | 'noteKeyCheck'>;
   clock?: Clock;
 }): Promise<SelectorKeys> {
   let keys = readKeys(file);
-  const named = await store.keyIds();
+  const named = await store.namedKeys();
   if (keys === undefined) {
     if (named.length === 0) createKeys(file, clock);
     // Read once more: another process may have made it, and a record with it, since it was found missing.
@@ -64,6 +66,7 @@ export async function openKeys({
     if (keys === undefined) throw lost(file);
   }
   checkNamed(file, keys, named);
+  await noteChecks(store, keys, named);
   return keys;
 }
 
@@ -76,10 +79,10 @@ export async function checkKeys({
   store,
 }: {
   file: string;
-  store: Pick<Store, 'keyIds'> | null;
+  store: Pick<Store, 'namedKeys'> | null;
 }): Promise<void> {
   const keys = readKeys(file);
-  const named = (await store?.keyIds()) ?? [];
+  const named = (await store?.namedKeys()) ?? [];
   if (keys !== undefined) checkNamed(file, keys, named);
   else if (named.length > 0) throw lost(file);
   else if (!mayMakeIn(dirname(file))) throw cannotMake(file, 'EACCES');
@@ -108,15 +111,39 @@ function cannotMake(file: string, code: string | undefined): ConfigError {
   );
 }
 
-/** Throws ConfigError for keys that records name and the file lacks. */
-function checkNamed(file: string, keys: SelectorKeys, named: readonly string[]): void {
+/** Throws ConfigError for keys that records name and the file lacks, or has with other bytes. */
+function checkNamed(file: string, keys: SelectorKeys, named: readonly NamedKey[]): void {
   const known = new Set(keys.ids);
-  const missing = named.filter((id) => !known.has(id));
+  const missing = named.map(({ id }) => id).filter((id) => !known.has(id));
   if (missing.length > 0) {
     throw new ConfigError(
       `${file}: the keys file belongs to another store, or a key was removed from it: app passwords in the store ` +
         `name ${missing.length === 1 ? 'key' : 'keys'} ${missing.join(', ')}, which it lacks`,
     );
+  }
+  const changed = named.filter(({ id, check }) => check !== null && check !== keys.checkOf(id));
+  if (changed.length > 0) {
+    const ids = changed.map(({ id }) => id).join(', ');
+    throw new ConfigError(
+      `${file}: the selectorKey of ${changed.length === 1 ? 'key' : 'keys'} ${ids} is not the one that app passwords in the ` +
+        'store were made with, and every one of them would be refused; restore the keys file that belongs to this store from a backup',
+    );
+  }
+}
+
+/** Two processes that start at once note the same; a store that cannot be written now has them noted at another start. */
+async function noteChecks(
+  store: Pick<Store, 'noteKeyCheck'>,
+  keys: SelectorKeys,
+  named: readonly NamedKey[],
+): Promise<void> {
+  try {
+    for (const { id, check } of named) {
+      const found = keys.checkOf(id);
+      if (check === null && found !== undefined) await store.noteKeyCheck(id, found);
+    }
+  } catch (error) {
+    if (!(error instanceof StoreUnavailableError)) throw error;
   }
 }
 

@@ -10,6 +10,12 @@ import { selectorOf } from './selector.ts';
 export const SELECTOR_KEY_BYTES = 32;
 /** Bytes of a fingerprint: enough to tell guesses apart, too few to tell a secret by. */
 const FINGERPRINT_BYTES = 8;
+/**
+ * Bytes of a key's check value, which lies in the store: enough to notice every change, by accident or not, and of no use to who reads
+ * it. It is an HMAC under the key, of a text that no user and secret make; a key of 256 random bits is not found by trying, with a
+ * check value or without.
+ */
+const CHECK_BYTES = 8;
 /** Bytes of what stands for a name. */
 const MARK_BYTES = 12;
 
@@ -41,6 +47,12 @@ export class SelectorKeys {
 
   get ids(): readonly string[] {
     return this.#keys.map((key) => key.id);
+  }
+
+  /** In hex; undefined for an id that is none of these keys'. */
+  checkOf(id: string): string | undefined {
+    const key = this.#keys.find((one) => one.id === id);
+    return key && createHmac('sha256', key.key).update('check').digest().toString('hex', 0, CHECK_BYTES);
   }
 
   /** The selectors to look up, one for each key. */

@@ -112,12 +112,15 @@ export function createPasswords(options: PasswordsOptions): Passwords {
         hash: await runHash(password, options.hash, user),
         createdAt: now,
       };
-      const outcome = await store.create(record, {
-        maxPerUser: limits.maxPerUser,
-        maxRecent: MAX_PER_HOUR,
-        recentSince: now - HOUR,
-      });
+      const outcome = await store.create(
+        record,
+        { maxPerUser: limits.maxPerUser, maxRecent: MAX_PER_HOUR, recentSince: now - HOUR },
+        keys.checkOf(record.keyId),
+      );
       if (outcome === 'collision') continue;
+      if (outcome === 'other-key') {
+        throw new Error(`app passwords in the store were made with another key ${record.keyId}: restart`);
+      }
       if (outcome === 'limit') throw tooMany(user);
       if (outcome === 'too-fast') {
         throw new PasswordRefusedError(

@@ -16,15 +16,17 @@ import { basename, dirname, join } from 'node:path';
 import Database from 'better-sqlite3';
 import { RefusedError } from '../lib/errors.ts';
 import { createPrivateFile, makePrivateDirectory, syncDirectory } from '../lib/ownership.ts';
-import { checkMigrations } from './migrate.ts';
+import { namedKeys } from './key-queries.ts';
+import { migratedCopy } from './look.ts';
+import { schemaOf } from './migrate.ts';
 import { connect, queryBuilder } from './sqlite-connection.ts';
-import { StoreUnavailableError } from './store.ts';
+import { type NamedKey, StoreUnavailableError } from './store.ts';
 
 export interface StoreCopy {
   /** App passwords in it, revoked ones too. */
   readonly appPasswords: number;
-  /** The ids of the keys that they were made with. */
-  readonly keyIds: readonly string[];
+  /** The keys that they were made with. */
+  readonly keys: readonly NamedKey[];
 }
 
 export interface RestoredStore extends StoreCopy {
@@ -144,15 +146,13 @@ async function lookThrough(copy: string, refusal: Refusal): Promise<StoreCopy> {
     if (first?.integrity_check !== 'ok') {
       throw new Error(`it is damaged: ${first?.integrity_check.replaceAll('\n', ' ')}`);
     }
-    if (!(await checkMigrations(queryBuilder(database)))) throw new Error('it is no store of Postern');
-    const keys = database
-      .prepare('select key_id as id, count(*) as count from records group by key_id')
-      .all();
-    const counts = keys as { id: string; count: number }[];
-    return {
-      appPasswords: counts.reduce((sum, { count }) => sum + count, 0),
-      keyIds: counts.map(({ id }) => id),
-    };
+    const schema = await schemaOf(queryBuilder(database));
+    if (schema === 'none') throw new Error('it is no store of Postern');
+    const count = database.prepare('select count(*) from records').pluck().get();
+    const migrated = schema === 'older' ? await migratedCopy(database, 0) : undefined;
+    const keys = await namedKeys(queryBuilder(migrated ?? database));
+    migrated?.close();
+    return { appPasswords: Number(count), keys };
   } catch (error) {
     throw refusal((error as Error).message, error);
   } finally {

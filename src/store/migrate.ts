@@ -7,11 +7,13 @@ import type { Kysely } from 'kysely';
 import { ConfigError } from '../lib/errors.ts';
 import { up as records } from './migrations/001-records.ts';
 import { up as portal } from './migrations/002-portal.ts';
+import { up as keyChecks } from './migrations/003-key-checks.ts';
 import type { Schema } from './schema.ts';
 
 const MIGRATIONS: readonly { name: string; up: (db: Kysely<unknown>) => Promise<void> }[] = [
   { name: '001-records', up: records },
   { name: '002-portal', up: portal },
+  { name: '003-key-checks', up: keyChecks },
 ];
 
 /** Throws ConfigError if the database was made by a newer Postern. `at`: now, milliseconds since the epoch. */
@@ -31,11 +33,11 @@ export async function migrate(db: Kysely<Schema>, at: number): Promise<void> {
   });
 }
 
-/** Whether it is a store of Postern's at all. Throws ConfigError if a newer Postern made it. */
-export async function checkMigrations(db: Kysely<Schema>): Promise<boolean> {
+/** `none`: it is no store of Postern's. Throws ConfigError if a newer Postern made it. */
+export async function schemaOf(db: Kysely<Schema>): Promise<'none' | 'older' | 'current'> {
   const applied = await appliedMigrations(db);
-  missing(applied);
-  return applied.length > 0;
+  if (missing(applied).length === 0) return 'current';
+  return applied.length === 0 ? 'none' : 'older';
 }
 
 /** Names of those that were run, in order; none for a database that is no store of Postern's. */

@@ -64,16 +64,15 @@ function isAbsent(file: string): boolean {
   }
 }
 
-/** To look at what is there: makes and changes nothing. null if there is no database yet. */
+/** To look at what is there, see look.ts: makes and changes nothing. null if there is no store yet. */
 export async function openStoreToRead(
   url: string,
   { clock }: { clock: Clock },
 ): Promise<UnwatchedStore | null> {
   const file = sqliteFile(url);
   if (statSync(file, { throwIfNoEntry: false }) === undefined) return null;
-  const { SqliteDatabase } = await import('./sqlite-database.ts');
-  const deadline = () => clock.monotonic() + PATIENCE;
-  return (await SqliteDatabase.open(file, { role: 'reader', mode: 'existing', clock, deadline })).store;
+  const { lookAt } = await import('./look.ts');
+  return lookAt(file, { clock, deadline: () => clock.monotonic() + PATIENCE });
 }
 
 /** See backup.ts. Rejects with ConfigError, too, if the URL is no file's. */

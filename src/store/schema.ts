@@ -58,6 +58,12 @@ export interface AuditTable {
   detail: string | null;
 }
 
+/** By the id of a selector key: the check value of the bytes that records were made with. */
+export interface KeyChecksTable {
+  key_id: string;
+  check_value: string;
+}
+
 export interface MigrationsTable {
   name: string;
   applied_at: number;
@@ -69,5 +75,6 @@ export interface Schema {
   revision: RevisionTable;
   portal_sessions: PortalSessionsTable;
   audit: AuditTable;
+  key_checks: KeyChecksTable;
   migrations: MigrationsTable;
 }

@@ -7,6 +7,7 @@
 import { type Kysely, type Selectable, sql, type Transaction } from 'kysely';
 import type { NameMark, User } from '../lib/user.ts';
 import type { PasswordRecord } from '../passwords/record.ts';
+import { isOtherKey, namedKeys, noteKeyCheck } from './key-queries.ts';
 import { LoginQueries } from './login-queries.ts';
 import * as portal from './portal-queries.ts';
 import type { AuditRecord, PortalSession, PortalStore, WhichAudit } from './portal-store.ts';
@@ -15,6 +16,7 @@ import type { RecordsTable, Schema } from './schema.ts';
 import {
   type CreateLimits,
   type CreateOutcome,
+  type NamedKey,
   type NewRecord,
   type NotedUse,
   type Selection,
@@ -60,7 +62,7 @@ export class SqlStore implements UnwatchedStore {
    * The first statement locks the user's row (in SQLite the whole database), so the counts hold until the insert, for
    * other processes too.
    */
-  create(record: NewRecord, limits: CreateLimits): Promise<CreateOutcome> {
+  create(record: NewRecord, limits: CreateLimits, keyCheck?: string): Promise<CreateOutcome> {
     return this.#transact(async (transaction) => {
       await transaction
         .insertInto('users')
@@ -79,6 +81,8 @@ export class SqlStore implements UnwatchedStore {
         .executeTakeFirstOrThrow();
       if (Number(counts.live ?? 0) >= limits.maxPerUser) return 'limit';
       if (Number(counts.recent ?? 0) >= limits.maxRecent) return 'too-fast';
+      if (keyCheck !== undefined && (await isOtherKey(transaction, record.keyId, keyCheck)))
+        return 'other-key';
       const inserted = await transaction
         .insertInto('records')
         .values(toRow(record))
@@ -181,11 +185,12 @@ export class SqlStore implements UnwatchedStore {
     return standings;
   }
 
-  async keyIds(): Promise<string[]> {
-    const rows = await this.#run(() =>
-      this.#sql.quick.selectFrom('records').select('key_id').distinct().orderBy('key_id').execute(),
-    );
-    return rows.map((row) => row.key_id);
+  namedKeys(): Promise<NamedKey[]> {
+    return this.#run(() => namedKeys(this.#sql.quick));
+  }
+
+  noteKeyCheck(id: string, check: string): Promise<void> {
+    return this.#run(() => noteKeyCheck(this.#sql.durable, id, check));
   }
 
   purge({ before, keep, user }: { before: number; keep: number; user?: User }): Promise<number> {

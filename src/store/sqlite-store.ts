@@ -73,7 +73,8 @@ class SqliteStore implements Store {
   select: Store['select'] = (...args) => this.#call('read', 'select', args);
   list: Store['list'] = (...args) => this.#call('read', 'list', args);
   standings: Store['standings'] = (...args) => this.#call('read', 'standings', args);
-  keyIds: Store['keyIds'] = (...args) => this.#call('read', 'keyIds', args);
+  namedKeys: Store['namedKeys'] = (...args) => this.#call('read', 'namedKeys', args);
+  noteKeyCheck: Store['noteKeyCheck'] = (...args) => this.#call('write', 'noteKeyCheck', args);
   create: Store['create'] = (...args) => this.#call('write', 'create', args);
   revoke: Store['revoke'] = (...args) => this.#call('write', 'revoke', args);
   rehash: Store['rehash'] = (...args) => this.#call('write', 'rehash', args);

@@ -30,6 +30,13 @@ export interface Selection {
   readonly userDisabled: boolean;
 }
 
+/** A selector key that records name. */
+export interface NamedKey {
+  readonly id: string;
+  /** The check value (see selector-keys.ts) of the bytes that they were made with; null: not known. */
+  readonly check: string | null;
+}
+
 export type NewRecord = Omit<PasswordRecord, 'revokedAt' | 'lastUsed' | 'lastRefused'>;
 
 export type CreateOutcome =
@@ -39,7 +46,9 @@ export type CreateOutcome =
   /** The user made too many of late. */
   | 'too-fast'
   /** The user has a record or tombstone with that selector: draw another secret. */
-  | 'collision';
+  | 'collision'
+  /** Other records that name the key were made with other bytes under its id. */
+  | 'other-key';
 
 export interface CreateLimits {
   readonly maxPerUser: number;
@@ -71,8 +80,11 @@ export type WhichRecords =
 export interface Store extends PortalStore, AsyncDisposable {
   /** Every method rejects with StoreUnavailableError when the store does not answer. */
   select(user: User | NameMark, selectors: readonly Selector[]): Promise<Selection>;
-  /** Counts and inserts as one atomic step, between processes too. */
-  create(record: NewRecord, limits: CreateLimits): Promise<CreateOutcome>;
+  /**
+   * Counts and inserts as one atomic step, between processes too. `keyCheck`: of the key that the record names; it is noted with the
+   * first record that does.
+   */
+  create(record: NewRecord, limits: CreateLimits, keyCheck?: string): Promise<CreateOutcome>;
   /** All records that are not tombstones, or with `tombstones` those too; oldest first. */
   list(options: { user?: User; tombstones?: boolean }): Promise<PasswordRecord[]>;
   /** Revokes those that exist and are not revoked yet; gives the ids that it revoked. */
@@ -87,8 +99,10 @@ export interface Store extends PortalStore, AsyncDisposable {
   setUserDisabled(user: User, disabledAt: number | null): Promise<void>;
   /** Standing of records by id; an id that does not exist any more counts as revoked. */
   standings(ids: readonly string[]): Promise<Map<string, Standing>>;
-  /** Selector keys that any record or tombstone names. */
-  keyIds(): Promise<string[]>;
+  /** Selector keys that any record or tombstone names, by id. */
+  namedKeys(): Promise<NamedKey[]>;
+  /** Notes the check value of a key that has none. */
+  noteKeyCheck(id: string, check: string): Promise<void>;
   /** Deletes tombstones revoked before `before`, and for each user (or only `user`) all but the newest `keep`. */
   purge(options: { before: number; keep: number; user?: User }): Promise<number>;
   /**

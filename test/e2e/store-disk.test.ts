@@ -64,7 +64,7 @@ describe('damaged', () => {
   async function twoPages(setting: PosternWithStore) {
     const alice = await setting.make(ALICE);
     await setting.withStore(async (store) => {
-      const [keyId = ''] = await store.keyIds();
+      const keyId = (await store.namedKeys())[0]?.id ?? '';
       for (let n = 0; n < 200; n++) {
         await store.create(newRecord({ user: `user${n}@example.com` as never, keyId }), NO_LIMITS);
       }

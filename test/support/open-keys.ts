@@ -3,5 +3,5 @@
 import { openKeys } from '../../src/passwords/keys-file.ts';
 
 const [file = ''] = process.argv.slice(2);
-const keys = await openKeys({ file, store: { keyIds: async () => [] } });
+const keys = await openKeys({ file, store: { namedKeys: async () => [], noteKeyCheck: async () => {} } });
 process.stdout.write(`${keys.current}\n`);

@@ -27,7 +27,16 @@ beforeEach(() => {
 });
 afterEach(() => dir[Symbol.dispose]());
 
-const storeNaming = (...ids: string[]) => ({ keyIds: async () => ids });
+/** A store whose records name these keys, and the check values that it has of them. */
+const storeNaming = (...ids: string[]) => storeWith(...ids.map((id) => [id, null] as const));
+function storeWith(...named: (readonly [id: string, check: string | null])[]) {
+  const checks = new Map(named);
+  return {
+    checks,
+    namedKeys: async () => [...checks].map(([id, check]) => ({ id, check })),
+    noteKeyCheck: async (id: string, check: string) => void checks.set(id, checks.get(id) ?? check),
+  };
+}
 const KEY = ledger(Buffer.alloc(32, 7).toString('base64'));
 const entry = (id: string, selectorKey = KEY) => ({ id, selectorKey, createdAt: '2026-01-01T00:00:00Z' });
 const write = (content: unknown, mode = 0o600) => {
@@ -83,9 +92,10 @@ describe('made when it is missing and the store is empty', () => {
 
   test('a process that made it, and a record, in between is no error', async () => {
     const store = {
-      keyIds: async () => {
+      ...storeNaming(),
+      namedKeys: async () => {
         write({ keys: [entry('0123456789abcdef')] });
-        return ['0123456789abcdef'];
+        return [{ id: '0123456789abcdef', check: null }];
       },
     };
     expect((await openKeys({ file, store })).current).toBe('0123456789abcdef');

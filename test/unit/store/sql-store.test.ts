@@ -103,7 +103,7 @@ describe('create and list', () => {
     expect(await again()).toBe('collision');
     await made({ selector: 7, user: bob });
     await made({ selector: 7, keyId: '22222222' });
-    expect(await store.keyIds()).toEqual(['11111111', '22222222']);
+    expect((await store.namedKeys()).map(({ id }) => id)).toEqual(['11111111', '22222222']);
   });
 
   test('an id that is taken is a collision too, and leaves the other record alone', async () => {
@@ -348,7 +348,8 @@ describe('faults', () => {
       () => store.list({}),
       () => store.revoke({ user: alice }, 1),
       () => store.standings(['x']),
-      () => store.keyIds(),
+      () => store.namedKeys(),
+      () => store.noteKeyCheck('11111111', '00'),
       () => store.purge({ before: 0, keep: 0 }),
     ];
     for (const call of calls) await expect(call()).rejects.toThrow(StoreUnavailableError);
