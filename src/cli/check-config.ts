@@ -38,7 +38,9 @@ export function checkConfigCommand(terminal: Terminal, env: NodeJS.ProcessEnv): 
         user = serviceUser(store.url.replace(/^sqlite:/, ''));
         const config = await asUser(user, async () => {
           const checked = await loadConfig(file, env, { checkFiles: true });
-          await checkRecords(checked);
+          // Here and not above: it reads all that serves, and what is wrong above is told without.
+          const { readConfigFiles } = await import('../app/config-files.ts');
+          await allOf([checkRecords(checked), readConfigFiles(checked)]);
           return checked;
         });
         print(terminal, config, configWarnings(config));
@@ -51,6 +53,18 @@ export function checkConfigCommand(terminal: Terminal, env: NodeJS.ProcessEnv): 
         throw error;
       }
     });
+}
+
+/** Rejects with one ConfigError for all those that `checks` reject with, and with what else one of them does. */
+async function allOf(checks: readonly Promise<unknown>[]): Promise<void> {
+  const reasons = (await Promise.allSettled(checks)).flatMap((check) =>
+    check.status === 'rejected' ? [check.reason as unknown] : [],
+  );
+  const messages = reasons.flatMap((reason) => {
+    if (reason instanceof ConfigError) return reason.messages;
+    throw reason;
+  });
+  if (messages.length > 0) throw new ConfigError(messages);
 }
 
 /** Store and keys, as a start looks at them; nothing is made. */

@@ -77,6 +77,7 @@ const WALLS: readonly Wall[] = [
     of: 'cli/',
     may: [
       'app/app.ts',
+      'app/config-files.ts',
       'app/usable.ts',
       'config/',
       'passwords/',

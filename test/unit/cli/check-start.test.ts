@@ -7,14 +7,16 @@ import {
   mkdirSync,
   mkdtempSync,
   readdirSync,
+  readFileSync,
   rmSync,
   statSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import Database from 'better-sqlite3';
 import { generate } from 'selfsigned';
-import { afterEach, beforeEach, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { systemClock } from '../../../src/lib/clock.ts';
 import { parseUser } from '../../../src/lib/user.ts';
 import { openKeys } from '../../../src/passwords/keys-file.ts';
@@ -119,6 +121,99 @@ it.each([
   spoil(at('data/keys.json'));
   const { code, err } = await check();
   expect([code, err]).toEqual([78, expect.stringContaining(says)]);
+});
+
+it('finds a key with other bytes under the same id', async () => {
+  await records();
+  const content = JSON.parse(readFileSync(at('data/keys.json'), 'utf8'));
+  content.keys[0].selectorKey = ledger(Buffer.alloc(32, 9).toString('base64'));
+  writeFileSync(at('data/keys.json'), JSON.stringify(content));
+  const { code, err } = await check();
+  expect([code, err]).toEqual([
+    78,
+    expect.stringContaining(
+      `${at('data/keys.json')}: the selectorKey of key ${content.keys[0].id} is not the one`,
+    ),
+  ]);
+});
+
+describe('takes a store of an older version, as a start would bring it up to date, and does not', () => {
+  /** Back to the tables of the first version, with all that is in them. */
+  const FIRST_VERSION = `drop table key_checks; drop table portal_sessions; drop table audit;
+    delete from migrations where name > '001-records'`;
+  const outdate = (sql: string) => {
+    const database = new Database(at('data/postern.db'));
+    database.exec(sql);
+    database.close();
+  };
+  const content = () => readFileSync(at('data/postern.db'));
+
+  it.each([
+    ['the first', FIRST_VERSION],
+    ['the one before', "drop table key_checks; delete from migrations where name = '003-key-checks'"],
+  ])('%s', async (_, sql) => {
+    await records();
+    outdate(sql);
+    const before = content();
+    expect(await check()).toEqual({ code: 0, err: '', warnings: [] });
+    expect(content().equals(before)).toBe(true);
+    expect(readdirSync(at('data')).sort()).toEqual(['keys.json', 'postern.db']);
+    rmSync(at('data/keys.json'));
+    expect((await check()).err).toContain('the keys file is missing, and the store');
+  });
+
+  it('with what another process has written and not yet put into the file itself', async () => {
+    await records();
+    outdate(FIRST_VERSION);
+    const other = new Database(at('data/postern.db'));
+    other.pragma('wal_autocheckpoint = 0');
+    other.exec("update records set key_id = '22222222'");
+    const { code, err } = await check();
+    other.close();
+    expect([code, err]).toEqual([78, expect.stringContaining('name key 22222222, which it lacks')]);
+  });
+
+  it('unless it could not', async () => {
+    await records();
+    outdate(FIRST_VERSION);
+    if (isRoot) chownSync(at('data/postern.db'), 0, 0);
+    chmodSync(at('data/postern.db'), isRoot ? 0o644 : 0o444);
+    const { code, err } = await check();
+    expect([code, err]).toEqual([
+      78,
+      expect.stringContaining('store.url: the store cannot be brought up to date'),
+    ]);
+  });
+
+  it('an empty file, that a start was ended at', async () => {
+    writeFileSync(at('data/postern.db'), '', { mode: 0o600 });
+    give(at('data/postern.db'));
+    expect(await check()).toEqual({ code: 0, err: '', warnings: [] });
+    expect(statSync(at('data/postern.db')).size).toBe(0);
+  });
+});
+
+it('finds a store of a newer version', async () => {
+  await records();
+  const database = new Database(at('data/postern.db'));
+  database.exec("insert into migrations (name, applied_at) values ('999-future', 1)");
+  database.close();
+  const { code, err } = await check();
+  expect([code, err]).toEqual([78, expect.stringContaining('made by a newer Postern (it has 999-future')]);
+});
+
+it('finds a key that is too weak for TLS, beside what is wrong with the records', async () => {
+  await records();
+  const { cert, private: key } = await generate([{ name: 'commonName', value: 'weak' }], { keySize: 1024 });
+  writeFileSync(at('tls/chain.pem'), cert);
+  writeFileSync(at('tls/key.pem'), ledger(key));
+  rmSync(at('data/keys.json'));
+  const { code, err } = await check();
+  expect(code).toBe(78);
+  expect(err).toContain('the keys file is missing');
+  expect(err).toContain(
+    `tls: ${at('tls/chain.pem')} and ${at('tls/key.pem')} cannot be used: ee key too small`,
+  );
 });
 
 it('finds a store that is none', async () => {

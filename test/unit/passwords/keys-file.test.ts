@@ -14,7 +14,8 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { ConfigError } from '../../../src/lib/errors.ts';
 import { parseUser } from '../../../src/lib/user.ts';
 import { AppPassword } from '../../../src/passwords/app-password.ts';
-import { openKeys } from '../../../src/passwords/keys-file.ts';
+import { checkKeys, openKeys } from '../../../src/passwords/keys-file.ts';
+import { StoreUnavailableError } from '../../../src/store/store.ts';
 import { run } from '../../support/child-process.ts';
 import { ledger } from '../../support/secrets-ledger.ts';
 import { type TempDir, tempDir } from '../../support/temp-dir.ts';
@@ -117,6 +118,67 @@ test('a link to it, as container platforms mount secrets, is followed', async ()
   writeFileSync(join(dir.path, 'real', 'k'), JSON.stringify({ keys: [entry('11111111')] }), { mode: 0o400 });
   symlinkSync(join(dir.path, 'real', 'k'), file);
   expect((await openKeys({ file, store: storeNaming() })).current).toBe('11111111');
+});
+
+describe('the check values that the store has of its keys', () => {
+  const OTHER = ledger(Buffer.alloc(32, 9).toString('base64'));
+  const checkOf = async (selectorKey: string) => {
+    write({ keys: [entry('11111111', selectorKey)] });
+    return (await openKeys({ file, store: storeNaming() })).checkOf('11111111')!;
+  };
+
+  test('are 64 bits that depend on the whole key, and the same at each start', async () => {
+    expect(await checkOf(KEY)).toMatch(/^[0-9a-f]{16}$/);
+    expect(await checkOf(KEY)).toBe(await checkOf(KEY));
+    const bytes = Buffer.alloc(32, 7);
+    for (const at of [0, 31]) {
+      const changed = Buffer.from(bytes);
+      changed[at] = 8;
+      expect(await checkOf(ledger(changed.toString('base64')))).not.toBe(await checkOf(KEY));
+    }
+  });
+
+  test('stop a start with other bytes under the same id: which file, which key, what to do', async () => {
+    const store = storeWith(['11111111', await checkOf(KEY)], ['22222222', null]);
+    write({ keys: [entry('22222222'), entry('11111111', OTHER)] });
+    const says = `${file}: the selectorKey of key 11111111 is not the one that app passwords in the store were made with, and every one of them would be refused; restore the keys file that belongs to this store from a backup`;
+    for (const open of [openKeys, checkKeys]) {
+      const error = await open({ file, store }).catch((error: unknown) => error);
+      expect(error).toBeInstanceOf(ConfigError);
+      expect((error as Error).message).toBe(says);
+    }
+    // What is wrong with the file says nothing for the rest of it.
+    expect(store.checks.get('22222222')).toBeNull();
+  });
+
+  test('name every key that has changed', async () => {
+    const check = await checkOf(KEY);
+    write({ keys: [entry('11111111', OTHER), entry('22222222', OTHER)] });
+    await expect(
+      openKeys({ file, store: storeWith(['11111111', check], ['22222222', check]) }),
+    ).rejects.toThrow('the selectorKey of keys 11111111, 22222222 is not');
+  });
+
+  test('are noted at a start where the store has none, and by nobody who only looks', async () => {
+    const check = await checkOf(KEY);
+    write({ keys: [entry('22222222', OTHER), entry('11111111')] });
+    const store = storeNaming('11111111');
+    await checkKeys({ file, store });
+    expect(store.checks).toEqual(new Map([['11111111', null]]));
+    await openKeys({ file, store });
+    // Of a key that no record names, the first record that does will note it.
+    expect(store.checks).toEqual(new Map([['11111111', check]]));
+    await openKeys({ file, store });
+    write({ keys: [entry('11111111', OTHER)] });
+    await expect(openKeys({ file, store })).rejects.toThrow(ConfigError);
+  });
+
+  test('that cannot be noted now keep nobody from starting', async () => {
+    write({ keys: [entry('11111111')] });
+    const noteKeyCheck = () => Promise.reject(new StoreUnavailableError('the disk is full'));
+    const keys = await openKeys({ file, store: { ...storeNaming('11111111'), noteKeyCheck } });
+    expect(keys.current).toBe('11111111');
+  });
 });
 
 describe('stops the start when', () => {

@@ -106,6 +106,50 @@ describe('create and list', () => {
     expect((await store.namedKeys()).map(({ id }) => id)).toEqual(['11111111', '22222222']);
   });
 
+  describe('the check value of a key', () => {
+    test('is noted with the first record that names it, and not noted over', async () => {
+      expect(await store.create(newRecord(), NO_LIMITS, 'aa')).toBe('created');
+      expect(await store.create(newRecord(), NO_LIMITS, 'aa')).toBe('created');
+      await store.noteKeyCheck('11111111', 'bb');
+      expect(await store.namedKeys()).toEqual([{ id: '11111111', check: 'aa' }]);
+    });
+
+    test('other bytes under the id of a key that records name make no record', async () => {
+      await store.create(newRecord(), NO_LIMITS, 'aa');
+      expect(await store.create(newRecord(), NO_LIMITS, 'bb')).toBe('other-key');
+      expect(await store.create(newRecord({ keyId: '22222222' }), NO_LIMITS, 'bb')).toBe('created');
+      expect(await store.list({})).toHaveLength(2);
+      expect(await store.namedKeys()).toEqual([
+        { id: '11111111', check: 'aa' },
+        { id: '22222222', check: 'bb' },
+      ]);
+    });
+
+    test('tombstones count; once none is left, the id may have other bytes', async () => {
+      const record = newRecord();
+      await store.create(record, NO_LIMITS, 'aa');
+      await store.revoke({ ids: [record.id] }, 5);
+      expect(await store.create(newRecord(), NO_LIMITS, 'bb')).toBe('other-key');
+      await store.purge({ before: 6, keep: 0 });
+      expect(await store.namedKeys()).toEqual([]);
+      expect(await store.create(newRecord(), NO_LIMITS, 'bb')).toBe('created');
+      expect(await store.namedKeys()).toEqual([{ id: '11111111', check: 'bb' }]);
+    });
+
+    test('a creation that is refused notes none', async () => {
+      expect(await store.create(newRecord(), { ...NO_LIMITS, maxPerUser: 0 }, 'aa')).toBe('limit');
+      expect(await store.create(newRecord(), NO_LIMITS, 'bb')).toBe('created');
+    });
+
+    test('is not known of records of an older version, until it is noted', async () => {
+      await made();
+      expect(await store.create(newRecord(), NO_LIMITS, 'aa')).toBe('created');
+      expect(await store.namedKeys()).toEqual([{ id: '11111111', check: null }]);
+      await store.noteKeyCheck('11111111', 'aa');
+      expect(await store.namedKeys()).toEqual([{ id: '11111111', check: 'aa' }]);
+    });
+  });
+
   test('an id that is taken is a collision too, and leaves the other record alone', async () => {
     const one = await made();
     expect(await store.create(newRecord({ id: one.id, user: bob }), NO_LIMITS)).toBe('collision');
@@ -270,6 +314,7 @@ describe('opening', () => {
     expect(database.prepare('select name from migrations').pluck().all()).toEqual([
       '001-records',
       '002-portal',
+      '003-key-checks',
     ]);
     expect(database.prepare('select revision from revision').pluck().all()).toEqual([0]);
     database.close();
