@@ -30,7 +30,7 @@ export function isThere(program: string): boolean {
   return paths.some((path) => {
     try {
       // What another program loads, a module or a font, need not be executable.
-      accessSync(path, /\.(so|otf|py|pm|php|jar|ini)$/.test(path) ? constants.R_OK : constants.X_OK);
+      accessSync(path, /\.(so(\.\d+)?|otf|py|pm|php|jar|ini)$/.test(path) ? constants.R_OK : constants.X_OK);
       return true;
     } catch {
       return false;

@@ -8,6 +8,9 @@ export interface DebianPackage {
   readonly program: string;
 }
 
+/** Where Debian has shared libraries of this machine's architecture. */
+const LIBRARIES = `/usr/lib/${process.arch === 'arm64' ? 'aarch64' : 'x86_64'}-linux-gnu`;
+
 export const DEBIAN_PACKAGES: readonly DebianPackage[] = [
   { name: 'dovecot-imapd', use: 'the IMAP server behind Postern', program: '/usr/lib/dovecot/imap' },
   { name: 'isync', use: 'mbsync, an IMAP client that mirrors a mailbox', program: 'mbsync' },
@@ -56,7 +59,7 @@ export const DEBIAN_PACKAGES: readonly DebianPackage[] = [
   {
     name: 'libnss-sss',
     use: 'how programs hear of those',
-    program: '/usr/lib/x86_64-linux-gnu/libnss_sss.so.2',
+    program: `${LIBRARIES}/libnss_sss.so.2`,
   },
   { name: 'php-cli', use: 'PHP, for the clients below', program: '/usr/bin/php' },
   { name: 'php-imap', use: 'its IMAP client', program: '/etc/php/8.2/cli/conf.d/20-imap.ini' },
@@ -85,7 +88,7 @@ export const DEBIAN_PACKAGES: readonly DebianPackage[] = [
   {
     name: 'libaprutil1-ldap',
     use: 'how it asks',
-    program: '/usr/lib/x86_64-linux-gnu/apr-util-1/apr_ldap.so',
+    program: `${LIBRARIES}/apr-util-1/apr_ldap.so`,
   },
   { name: 'debootstrap', use: 'a Debian to install the package in', program: '/usr/sbin/debootstrap' },
   { name: 'iproute2', use: 'the network of that', program: 'ip' },
