@@ -35,11 +35,11 @@ export function checkConfigCommand(terminal: Terminal, env: NodeJS.ProcessEnv): 
       let user: ReturnType<typeof serviceUser> = null;
       try {
         const { store } = await loadConfig(file, env, { only: ['store'] });
+        // With the rights to read the program, and not at the top: it is much that other commands do not need.
+        const { readConfigFiles } = await import('../app/config-files.ts');
         user = serviceUser(store.url.replace(/^sqlite:/, ''));
         const config = await asUser(user, async () => {
           const checked = await loadConfig(file, env, { checkFiles: true });
-          // Here and not above: it reads all that serves, and what is wrong above is told without.
-          const { readConfigFiles } = await import('../app/config-files.ts');
           await allOf([checkRecords(checked), readConfigFiles(checked)]);
           return checked;
         });

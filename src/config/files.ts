@@ -3,7 +3,7 @@
 
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
 import type { Config, PortalConfig } from './schema.ts';
-import { type ReadFile, whyUnreadable } from './secret-file.ts';
+import { type ReadFile, unreadable } from './secret-file.ts';
 import type { Written } from './written.ts';
 
 /** Reports files that cannot be used. `written` is where `config` came from. */
@@ -64,7 +64,7 @@ function contentOf(place: Written, path: string, readFile: ReadFile): Uint8Array
   try {
     return readFile(path).content;
   } catch (error) {
-    place.wrong(`cannot be read (${whyUnreadable(error)}), must be a file that Postern may read`);
+    place.wrong(unreadable(error, place.isSubstituted ? undefined : path));
     return undefined;
   }
 }

@@ -41,6 +41,12 @@ export function whyUnreadable(error: unknown): string {
   return typeof code === 'string' ? (REASONS[code] ?? code) : 'unknown error';
 }
 
+/** What is wrong with a file that cannot be read. `where`: its place, as far as that may be said. */
+export function unreadable(error: unknown, where: string | undefined): string {
+  const wrong = `cannot be read (${whyUnreadable(error)}), must be a file that Postern may read`;
+  return where === undefined ? wrong : `${wrong} (${where})`;
+}
+
 /** UTF-8 without a byte order mark, or undefined if it is not UTF-8. */
 export function decodeUtf8(content: Uint8Array): string | undefined {
   try {
@@ -50,17 +56,18 @@ export function decodeUtf8(content: Uint8Array): string | undefined {
   }
 }
 
-/** The one line in a secret's file; undefined if it cannot be had, and then `wrong` was told why. */
+/** The one line in a secret's file; undefined if it cannot be had, and then `wrong` was told why. `where`: see `unreadable`. */
 export function readSecretFile(
   path: string,
   readFile: ReadFile,
   wrong: (message: string) => void,
+  where?: string,
 ): string | undefined {
   let read: FileContent;
   try {
     read = readFile(path);
   } catch (error) {
-    wrong(`cannot be read (${whyUnreadable(error)}), must be a file that Postern may read`);
+    wrong(unreadable(error, where));
     return undefined;
   }
   if ((read.mode & 0o007) !== 0) {

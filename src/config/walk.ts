@@ -1,6 +1,6 @@
 // The way down a schema beside a value, and what has to happen to a value before its schema decodes it.
 
-import { resolve } from 'node:path';
+import { isAbsolute, resolve } from 'node:path';
 import type { z } from 'zod';
 import { doubtOf, resolverOf, secretFileOf } from './marks.ts';
 import type { Path, Problems } from './problems.ts';
@@ -121,10 +121,21 @@ export function bind(
     if (map[key] !== undefined) {
       problems.atKey(at, `is set beside ${key}, must be the only one of the two`);
     } else if (map[file] !== '' && !problems.has(at)) {
-      map[key] = readSecretFile(map[file], files.readFile, (message) => problems.atValue(at, message));
+      const isSubstituted = problems.markOf(at)?.substituted !== undefined;
+      const where = isSubstituted ? undefined : placeOf(String(value[file]), files.directory);
+      map[key] = readSecretFile(map[file], files.readFile, (message) => problems.atValue(at, message), where);
     }
     if (map[file] !== '') delete map[file];
     if (map[key] === undefined) delete map[key];
   }
   return map;
+}
+
+/**
+ * Where a secret's file was looked for. What may be the secret itself, in the place of its file's path, is not said: of what does not
+ * begin as a path does, only the directory; nothing of what is absolute, which tells its place where it stands.
+ */
+function placeOf(written: string, directory: string): string | undefined {
+  if (isAbsolute(written)) return undefined;
+  return /^\.{1,2}\//.test(written) ? resolve(directory, written) : `looked for in ${directory}`;
 }

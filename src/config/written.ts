@@ -41,6 +41,11 @@ export class Written {
     return this.value !== undefined;
   }
 
+  /** Whether variables are in it, which may hold what nobody is to read. */
+  get isSubstituted(): boolean {
+    return this.#problems.markOf(this.path)?.substituted !== undefined;
+  }
+
   get text(): string | undefined {
     return typeof this.value === 'string' ? this.value : undefined;
   }

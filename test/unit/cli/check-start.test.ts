@@ -231,7 +231,7 @@ it('finds a key that the service may not read, whoever asks', async () => {
   const { code, err } = await check();
   expect([code, err]).toEqual([
     78,
-    `${isRoot ? `looked at with the rights of user ${NOBODY}, who owns the store's directory\n` : ''}postern.yaml:4:43 tls.key: cannot be read (permission is denied), must be a file that Postern may read\n`,
+    `${isRoot ? `looked at with the rights of user ${NOBODY}, who owns the store's directory\n` : ''}postern.yaml:4:43 tls.key: cannot be read (permission is denied), must be a file that Postern may read (${at('tls/key.pem')})\n`,
   ]);
   // Root has its rights again.
   expect(process.geteuid?.()).toBe(isRoot ? 0 : process.getuid?.());

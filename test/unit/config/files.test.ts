@@ -41,7 +41,7 @@ describe('certificate and key', () => {
     ]);
     expect(told('', '')).toEqual([
       expect.stringContaining('tls.certificate: names a file that holds no certificate'),
-      expect.stringContaining('tls.key: cannot be read (there is no such file)'),
+      'postern.yaml:4:43 tls.key: cannot be read (there is no such file), must be a file that Postern may read (/etc/postern/tls/key.pem)',
     ]);
   });
 });

@@ -42,7 +42,7 @@ it('is refused with its place and what would be right', () => {
     'postern.yaml:15:40 pigeons.wrd: is not a known key, did you mean word?',
   ]);
   expect(told('pigeons: { loft: ./loft, wordFile: ./words }\n')).toEqual([
-    'postern.yaml:15:36 pigeons.wordFile: cannot be read (there is no such file), must be a file that Postern may read',
+    'postern.yaml:15:36 pigeons.wordFile: cannot be read (there is no such file), must be a file that Postern may read (/etc/postern/words)',
   ]);
 });
 

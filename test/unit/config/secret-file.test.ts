@@ -56,8 +56,25 @@ describe('a secret', () => {
 
   it('in a file that is not there is told so', () => {
     expect(mistakes(SMALL, {}, files({}))).toEqual([
-      `${place}cannot be read (there is no such file), must be a file that Postern may read`,
+      `${place}cannot be read (there is no such file), must be a file that Postern may read (/etc/postern/master)`,
     ]);
+  });
+
+  it.each([
+    ['a path above', '../master', ' (/etc/master)'],
+    ['a word, which may be the secret itself', 'sesame-open', ' (looked for in /etc/postern)'],
+    ['one that looks like a path', 'se/same+open=', ' (looked for in /etc/postern)'],
+    ['one that begins as an absolute path does', '/sesame+open=', ''],
+    ['a variable', `./\${FILE}`, ''],
+  ])('with its whole place, and without what may be secret: %s', (_, path, where) => {
+    const [message] = mistakes(
+      small('passwordFile: ./master', `passwordFile: "${path}"`),
+      { FILE: 'sesame' },
+      files({}),
+    );
+    expect(message).toBe(
+      `${place}cannot be read (there is no such file), must be a file that Postern may read${where}`,
+    );
   });
 });
 
