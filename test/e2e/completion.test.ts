@@ -50,16 +50,15 @@ printf '%s\\n' "\${COMPREPLY[@]}"`;
       .filter((word) => word !== '')
       .map((word) => word.split('\t')[0]!);
   },
-  // In a terminal, since zsh completes nowhere else; what it would offer is caught where it hands that to the editor.
+  // In a terminal, since zsh completes nowhere else; what it would offer is caught where it hands that to the editor. Keys are typed once
+  // the editor has the terminal, and the last of them says that those before it are done with.
   async zsh(line: string): Promise<string[]> {
     const script = `zmodload zsh/zpty
 zpty shell zsh -f -i
 zpty -w shell ${quote(`PS1=; cd ${dir.path}; fpath=(${dir.path}/zsh $fpath); autoload -U compinit; compinit -u -D`)}
-zpty -w shell ${quote(`compadd() { [[ \${@[1,(i)(-|--)]} = *-(O|A|D)\\ * ]] && { builtin compadd "$@"; return }; local -a hits; builtin compadd -O hits "$@"; print -rl -- OFFER\${^hits}; builtin compadd "$@" }; bindkey '^I' list-choices; print RE''ADY`)}
+zpty -w shell ${quote(`compadd() { [[ \${@[1,(i)(-|--)]} = *-(O|A|D)\\ * ]] && { builtin compadd "$@"; return }; local -a hits; builtin compadd -O hits "$@"; print -rl -- OFFER\${^hits}; builtin compadd "$@" }; bindkey '^I' list-choices; finished() { print EN""D }; zle -N finished; bindkey "^Y" finished; zle-line-init() { print RE""ADY }; zle -N zle-line-init`)}
 zpty -r -m shell seen '*READY*'
-zpty -w -n shell ${quote(line)}$'\\t'
-zpty -w -n shell $'\\C-u'
-zpty -w shell 'print EN""D'
+zpty -w -n shell ${quote(line)}$'\\t\\C-y'
 zpty -r -m shell seen '*END*'
 print -r -- $seen`;
     const { stdout } = await run('zsh', ['-f', '-c', script], { cwd: dir.path, env: env() });
