@@ -7,6 +7,8 @@
 
 /** Octets of a ClientHello with its records' headers that are waited for; one with post-quantum keys has 2,000. */
 export const MOST_HELLO = 16_384;
+/** Records that it may lie in; clients use one, or a few. All are gone through anew with each piece that comes. */
+export const MOST_RECORDS = 512;
 
 const HANDSHAKE = 0x16;
 const CLIENT_HELLO = 0x01;
@@ -18,7 +20,9 @@ export function helloIn(bytes: Buffer): 'more' | 'whole' | 'none' {
   const header: number[] = [];
   /** Octets of the handshake that have come. */
   let come = 0;
+  let records = 0;
   for (let at = 0; at < bytes.length; ) {
+    if (++records > MOST_RECORDS) return 'none';
     if (bytes[at] !== HANDSHAKE || (at + 1 < bytes.length && bytes[at + 1] !== 3)) return 'none';
     if (at + RECORD_HEADER > bytes.length) break;
     const length = bytes.readUInt16BE(at + 3);

@@ -37,11 +37,22 @@ export type Answer =
 /** An answer to a challenge, or an initial response. White space around it is none of it; `=` stands for nothing (RFC 4959 §3, RFC 4954 §4). */
 export function readAnswer(line: string): Answer {
   if (line.length > MAX_SASL_OCTETS) return { kind: 'too long' };
-  const bare = line.replace(/^[ \t]+/, '').replace(/[ \t]+$/, '');
+  const bare = withoutSpaceAround(line);
   if (bare === '*') return { kind: 'cancelled' };
   const text = bare === '=' ? '' : decodeBase64Text(bare);
   return text === undefined ? { kind: 'bad base64' } : { kind: 'text', text };
 }
+
+/** Linear, which `/[ \t]+$/` is not: that is tried anew from each space of a long row that something follows. */
+function withoutSpaceAround(line: string): string {
+  let start = 0;
+  let end = line.length;
+  while (start < end && isSpace(line[start])) start++;
+  while (end > start && isSpace(line[end - 1])) end--;
+  return line.slice(start, end);
+}
+
+const isSpace = (character: string | undefined) => character === ' ' || character === '\t';
 
 /**
  * message = [authzid] NUL authcid NUL passwd (RFC 4616 §2), base64 decoded. What is not of that form (a NUL behind the password, no

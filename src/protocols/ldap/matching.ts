@@ -8,6 +8,11 @@ import type { Attribute } from './responses.ts';
 /** true, false, or undefined where nobody can say: "Undefined", which is not found, and neither is its negation. */
 type Truth = boolean | undefined;
 
+/**
+ * Octets of a filter; no client that looks for the root DSE comes near. Strangers send them, and each item may be compared with each of
+ * an attribute's values.
+ */
+const MOST_OCTETS = 4096;
 /** Filters within each other; no client that looks for the root DSE has more. */
 const MOST_NESTED = 50;
 
@@ -19,8 +24,9 @@ const FINAL = 0x82;
 const TYPES: ReadonlyMap<string, string> = new Map([['2.5.4.0', 'objectclass']]);
 const VALUES: ReadonlyMap<string, string> = new Map([['2.5.6.0', 'top']]);
 
-/** `filter` is well-formed (`isFilter`). */
+/** `filter` is well-formed (`isFilter`); one that is too long finds nothing. */
 export function matches(filter: Buffer, attributes: readonly Attribute[]): boolean {
+  if (filter.length > MOST_OCTETS) return false;
   const all = new Map(attributes.map(({ type, values }) => [typeOf(type), values.map(comparable)]));
   return truthOf(filter, new BerReader(filter).element(), all, 0) === true;
 }

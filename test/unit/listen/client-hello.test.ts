@@ -5,7 +5,7 @@ import { createServer } from 'node:net';
 import { connect } from 'node:tls';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { helloIn, MOST_HELLO } from '../../../src/listen/client-hello.ts';
+import { helloIn, MOST_HELLO, MOST_RECORDS } from '../../../src/listen/client-hello.ts';
 
 /** What Node's client says first. */
 async function realHello(): Promise<Buffer> {
@@ -43,6 +43,15 @@ describe('in several records', () => {
     const all = Buffer.concat(records);
     expect(helloIn(all.subarray(0, -1))).toBe('more');
     expect(helloIn(all)).toBe('whole');
+  });
+
+  test('which are not gone through without end: at one more than may be it is none, whatever follows', () => {
+    const message = handshake(MOST_RECORDS);
+    const records = Array.from(message, (octet) => record(Buffer.from([octet])));
+    const most = Buffer.concat(records.slice(0, MOST_RECORDS));
+    expect(helloIn(most)).toBe('more');
+    expect(helloIn(Buffer.concat([most, Buffer.from([0x16])]))).toBe('none');
+    expect(helloIn(Buffer.concat(records))).toBe('none');
   });
 });
 

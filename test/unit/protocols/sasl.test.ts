@@ -111,6 +111,21 @@ test('an answer is what stands between white space; = is nothing, * is the end',
   expect(readAnswer(' '.repeat(MAX_SASL_OCTETS))).toEqual({ kind: 'text', text: '' });
 });
 
+test.each([' ', '\t', ' \t'])('a long row of %j costs no more than as much of anything else', (space) => {
+  const fastest = (line: string) => {
+    let least = Number.POSITIVE_INFINITY;
+    for (let n = 0; n < 10; n++) {
+      const before = performance.now();
+      readAnswer(line);
+      least = Math.min(least, performance.now() - before);
+    }
+    return least;
+  };
+  const row = space.repeat((MAX_SASL_OCTETS - 2) / space.length);
+  // In proportion to its square it is a thousand times as long.
+  expect(fastest(`A${row}A`)).toBeLessThan(100 * fastest('QUJD'.repeat(MAX_SASL_OCTETS / 4)));
+});
+
 describe('PLAIN', () => {
   const part = fc.string({ unit: 'binary' }).map((text) => text.replaceAll('\0', ''));
   const name = part.filter((text) => text !== '');

@@ -95,3 +95,11 @@ test('no bytes make it throw', () => {
     ),
   );
 });
+
+test('a filter that is longer than anybody has use for finds nothing, whatever it says', () => {
+  const present = tlv(0x87, 'objectClass');
+  const anyOf = (count: number) => tlv(0xa1, ...Array.from({ length: count }, () => present));
+  expect(matches(anyOf(100), ENTRY)).toBe(true);
+  expect(matches(anyOf(400), ENTRY)).toBe(false);
+  expect(matches(tlv(0xa2, anyOf(400)), ENTRY)).toBe(false);
+});
