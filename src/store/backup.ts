@@ -56,7 +56,7 @@ export async function backUp(file: string, target: string): Promise<StoreCopy> {
  */
 export async function restore(source: string, file: string, at: Date): Promise<RestoredStore> {
   makePrivateDirectory(dirname(file));
-  if (existsSync(file) && statSync(source, { throwIfNoEntry: false })?.ino === statSync(file).ino) {
+  if (isSameFile(source, file)) {
     throw new RefusedError(`${source} is the store itself`);
   }
   let before: string | null = null;
@@ -74,6 +74,12 @@ export async function restore(source: string, file: string, at: Date): Promise<R
     renameSync(copy, file);
   });
   return { ...found, before };
+}
+
+/** An inode number alone says nothing: a backup on another file system may have the store's. */
+function isSameFile(one: string, other: string): boolean {
+  const [a, b] = [one, other].map((path) => statSync(path, { throwIfNoEntry: false }));
+  return a !== undefined && b !== undefined && a.ino === b.ino && a.dev === b.dev;
 }
 
 type Refusal = (why: string, cause: unknown) => Error;
